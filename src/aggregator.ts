@@ -1,0 +1,53 @@
+import { dispatch } from './dispatch.ts'
+import { door, type Door } from './express/handler.ts'
+import { encodeQueryData } from './frames/index.ts'
+import { applyLayers, layers } from './layers/index.ts'
+import { toSettings, type AggregatorOptions } from './options.ts'
+import { liveTable, type Registry } from './routing/live-table.ts'
+import { match } from './routing/match.ts'
+import { serviceDefinitions } from './services/index.ts'
+import { forwardedNames } from './services/query-headers.ts'
+import { logRequests } from './telemetry/log.ts'
+
+/** The Router: mount it first with `app.use()`. */
+export interface DataPlaneAggregator extends AsyncDisposable {
+  (...args: Parameters<Door['handler']>): void
+  /** Resolves when the first snapshot of the source is compiled. */
+  readonly ready: Promise<void>
+  /** Every object that the source found: routed, routed in part (conflicts), or rejected, and why. */
+  readonly registry: () => Registry
+  /** Drains, then stops plugins and watches; leaves no process, socket, timer or listener behind. Call it before or after the server's own. */
+  readonly close: () => Promise<void>
+}
+
+const requestHeaders = ['content-type', 'accept', ...forwardedNames]
+
+/**
+ * One Router that takes every data plane path which a DataPlaneService claims to its plugin, and calls `next()` for the rest.
+ * Throws a TypeError when an option is wrong.
+ */
+export const dataPlaneAggregator = (options: AggregatorOptions): DataPlaneAggregator => {
+  const settings = toSettings(options)
+  const { plugins, contexts, logger, userAgent, requestTimeoutMs } = settings
+  const observe = logRequests(logger)
+  const handle = applyLayers(layers({ ...settings, observe, requestHeaders }))
+  const table = liveTable(settings.source, serviceDefinitions(encodeQueryData), logger)
+  const { handler, drain } = door({
+    match: (method, url) => match(table.current(), method, url),
+    serve: dispatch({ handle, plugins, contexts, userAgent, requestTimeoutMs }),
+    bodyLimitBytes: settings.bodyBytes,
+  })
+
+  const shutDown = async (): Promise<void> => {
+    await drain(settings.drainMs)
+    await Promise.all([table.close(), plugins.close(), contexts.close?.()])
+  }
+  let closed: Promise<void> | undefined
+  const close = (): Promise<void> => (closed ??= shutDown())
+  return Object.assign((...args: Parameters<Door['handler']>) => handler(...args), {
+    ready: table.ready,
+    registry: table.registry,
+    close,
+    [Symbol.asyncDispose]: close,
+  })
+}

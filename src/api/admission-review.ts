@@ -1,0 +1,22 @@
+import * as t from 'io-ts'
+
+const optional = <A>(codec: t.Type<A>): t.UnionC<[t.Type<A>, t.NullC, t.UndefinedC]> =>
+  t.union([codec, t.null, t.undefined], codec.name)
+
+const object = t.UnknownRecord
+export const admissionApiVersion = 'admission.k8s.io/v1'
+
+/** What an apiserver asks of a webhook, as far as plugins can be told of it. Source: admission.k8s.io/v1 AdmissionReview. */
+export const AdmissionReview = t.type({
+  apiVersion: t.string,
+  kind: t.string,
+  request: t.type({
+    uid: t.string,
+    operation: t.string,
+    kind: t.type({ group: t.string, version: t.string, kind: t.string }),
+    namespace: optional(t.string),
+    object: optional(object),
+    oldObject: optional(object),
+  }),
+})
+export type AdmissionReview = t.TypeOf<typeof AdmissionReview>

@@ -1,0 +1,71 @@
+import * as t from 'io-ts'
+
+/** Group of the objects that tell what to route. */
+export const group = 'aggregation.grafana.app'
+export const apiVersion = `${group}/v0alpha1`
+export const kind = 'DataPlaneService'
+
+/** All service types, in the order of Grafana's types.go. */
+export const serviceTypes = ['admission', 'conversion', 'query', 'stream', 'route', 'datasource-proxy'] as const
+export type ServiceType = (typeof serviceTypes)[number]
+
+export const pluginTypes = ['app', 'datasource'] as const
+export type PluginType = (typeof pluginTypes)[number]
+
+const text = t.string
+const texts = t.record(t.string, t.string, 'a map of strings')
+
+/**
+ * The object as anybody may write it: the right types in the right places, no rule checked yet (`parseDataPlaneService`).
+ * Unknown fields pass through. Source: apis/aggregation/v0alpha1/types.go.
+ */
+export const DataPlaneServiceShape = t.type({
+  apiVersion: text,
+  kind: text,
+  metadata: t.intersection([
+    t.type({ name: text }),
+    t.partial({
+      creationTimestamp: t.union([text, t.null], 'a time or null'),
+      uid: text,
+      resourceVersion: text,
+      generation: t.number,
+      labels: texts,
+      annotations: texts,
+    }),
+  ]),
+  spec: t.type({
+    pluginID: text,
+    pluginType: text,
+    group: text,
+    version: text,
+    services: t.array(t.intersection([t.type({ type: text }), t.partial({ method: text, path: text })])),
+  }),
+})
+export type DataPlaneServiceShape = t.TypeOf<typeof DataPlaneServiceShape>
+
+/**
+ * One thing that a plugin offers under the object's group and version. Identity is (type, method, path), so several `route`
+ * entries are legal; upstream's list, keyed by type alone, could hold one.
+ */
+export interface Service {
+  readonly type: ServiceType
+  /** Upper-case; absent: any method for `route`, the type's own for the rest. */
+  readonly method?: string
+  /** Template of a custom route. Shape: `/reports/{id}/export`, `/files/*`. */
+  readonly path?: string
+}
+
+/** A valid object: what `parseDataPlaneService` lets through. */
+export interface DataPlaneService {
+  readonly apiVersion: string
+  readonly kind: string
+  readonly metadata: Readonly<DataPlaneServiceShape['metadata']>
+  readonly spec: {
+    readonly pluginID: string
+    readonly pluginType: PluginType
+    /** With `version`, the URL space that is claimed: `/apis/{group}/{version}`. */
+    readonly group: string
+    readonly version: string
+    readonly services: ReadonlyArray<Service>
+  }
+}

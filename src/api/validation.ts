@@ -1,0 +1,168 @@
+import { decodeWith } from '../decode.ts'
+import { E, pipe } from '../fp.ts'
+import {
+  apiVersion,
+  DataPlaneServiceShape,
+  group as ownGroup,
+  kind,
+  pluginTypes,
+  serviceTypes,
+  type DataPlaneService,
+  type PluginType,
+  type Service,
+  type ServiceType,
+} from './dataplane-service.ts'
+import { parsePathTemplate } from './path-template.ts'
+import type { CauseReason, StatusCause } from './status.ts'
+
+type Causes = ReadonlyArray<StatusCause>
+
+/** RFC 1123 subdomain and RFC 1035 label, as Kubernetes checks names, groups and versions. Linear; the length is checked first. */
+const subdomain = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/
+const label = /^[a-z]([-a-z0-9]*[a-z0-9])?$/
+const pluginId = /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/
+const timestamp = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})$/
+
+/** Groups that belong to Kubernetes itself, or to us: nobody's plugin may take them over. */
+const reservedGroups = new Set(['apps', 'autoscaling', 'batch', 'events', 'extensions', 'policy', ownGroup])
+const reservedSuffixes = ['k8s.io', 'kubernetes.io']
+
+const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
+
+/** Methods of the types whose paths are fixed; `undefined`: any, also for `route`, which names its own. */
+const methodsOfType: Readonly<Record<ServiceType, ReadonlyArray<string> | undefined>> = {
+  admission: ['POST'],
+  conversion: ['POST'],
+  query: ['POST'],
+  stream: ['GET', 'POST'],
+  route: undefined,
+  'datasource-proxy': undefined,
+}
+
+const cause = (reason: CauseReason, field: string, message: string): StatusCause => ({ reason, field, message })
+
+/** Long values are cut: the report shall name the culprit, not carry it. */
+const quote = (value: string): string => JSON.stringify(value.length > 80 ? `${value.slice(0, 77)}...` : value)
+
+const unsupported = (field: string, value: string, supported: ReadonlyArray<string>): StatusCause =>
+  cause(
+    'FieldValueNotSupported',
+    field,
+    `Unsupported value: ${quote(value)}: supported values: ${supported.map(quote).join(', ')}`,
+  )
+
+const matches = (field: string, value: string, pattern: RegExp, maxLength: number, what: string): Causes => {
+  if (value === '') return [cause('FieldValueRequired', field, `expected ${what}, got nothing`)]
+  if (value.length > maxLength)
+    return [cause('FieldValueTooLong', field, `must not be longer than ${String(maxLength)} characters`)]
+  return pattern.test(value) ? [] : [cause('FieldValueInvalid', field, `expected ${what}, got ${quote(value)}`)]
+}
+
+const isReserved = (group: string): boolean =>
+  reservedGroups.has(group) || reservedSuffixes.some((suffix) => group === suffix || group.endsWith(`.${suffix}`))
+
+const checkGroup = (group: string): Causes => {
+  const field = 'spec.group'
+  const wrong = matches(field, group, subdomain, 253, 'a DNS subdomain such as "prometheus.grafana.app"')
+  if (wrong.length > 0) return wrong
+  return isReserved(group) ? [cause('FieldValueForbidden', field, `group ${quote(group)} is reserved`)] : []
+}
+
+/** Grafana's Go constant lacked an "a" for a long time, so stored objects do too. */
+const isServiceType = (value: string): value is ServiceType => serviceTypes.some((type) => type === value)
+const toServiceType = (value: string): ServiceType | undefined => {
+  const type = value === 'datsource-proxy' ? 'datasource-proxy' : value
+  return isServiceType(type) ? type : undefined
+}
+
+const isPluginType = (value: string): value is PluginType => pluginTypes.some((type) => type === value)
+
+const checkService = (service: DataPlaneServiceShape['spec']['services'][number], field: string): Causes => {
+  const type = toServiceType(service.type)
+  if (type === undefined) return [unsupported(`${field}.type`, service.type, serviceTypes)]
+  const causes: StatusCause[] = []
+  const { method = '', path } = service
+  const allowed = methodsOfType[type] ?? methods
+  if (method !== '' && !allowed.includes(method)) causes.push(unsupported(`${field}.method`, method, allowed))
+  if (path !== undefined && path !== '' && type !== 'route') {
+    causes.push(
+      cause(
+        'FieldValueForbidden',
+        `${field}.path`,
+        `only a service of type "route" has a path of its own, not "${type}"`,
+      ),
+    )
+  }
+  if (path !== undefined && path !== '' && type === 'route') {
+    // Below the namespace, whose parameter it must not bind again.
+    const template = parsePathTemplate(path.startsWith('/') ? `/namespaces/{namespace}${path}` : path)
+    if (E.isLeft(template)) causes.push(cause('FieldValueInvalid', `${field}.path`, template.left))
+  }
+  return causes
+}
+
+const toService = ({ type, method, path }: DataPlaneServiceShape['spec']['services'][number]): Service => ({
+  type: toServiceType(type) ?? 'route',
+  ...(method === undefined || method === '' ? {} : { method }),
+  ...(path === undefined || path === '' ? {} : { path }),
+})
+
+/** Identity in a text: parameters are equal whatever their name, since they claim the same paths. */
+const identity = ({ type, method, path }: Service): string =>
+  `${type} ${method ?? '*'} ${path?.replace(/\{\w+\}/g, '{}') ?? ''}`
+
+const checkDuplicates = (services: ReadonlyArray<Service>): Causes => {
+  const first = new Map<string, number>()
+  return services.flatMap((service, index) => {
+    const seen = first.get(identity(service))
+    if (seen === undefined) first.set(identity(service), index)
+    return seen === undefined
+      ? []
+      : [
+          cause(
+            'FieldValueDuplicate',
+            `spec.services[${String(index)}]`,
+            `same type, method and path as spec.services[${String(seen)}]`,
+          ),
+        ]
+  })
+}
+
+const checkMetadata = ({ name, creationTimestamp }: DataPlaneServiceShape['metadata']): Causes => [
+  ...matches('metadata.name', name, subdomain, 253, 'a DNS subdomain such as "v0alpha1.prometheus.grafana.app"'),
+  ...(typeof creationTimestamp === 'string'
+    ? matches('metadata.creationTimestamp', creationTimestamp, timestamp, 40, 'a time of RFC 3339')
+    : []),
+]
+
+const check = (shape: DataPlaneServiceShape): Causes => {
+  const { spec } = shape
+  const services = spec.services.flatMap((service, index) => checkService(service, `spec.services[${String(index)}]`))
+  return [
+    ...(shape.apiVersion === apiVersion ? [] : [unsupported('apiVersion', shape.apiVersion, [apiVersion])]),
+    ...(shape.kind === kind ? [] : [unsupported('kind', shape.kind, [kind])]),
+    ...checkMetadata(shape.metadata),
+    ...matches('spec.pluginID', spec.pluginID, pluginId, 128, 'a plugin id such as "prometheus"'),
+    ...(isPluginType(spec.pluginType) ? [] : [unsupported('spec.pluginType', spec.pluginType, pluginTypes)]),
+    ...checkGroup(spec.group),
+    ...matches('spec.version', spec.version, label, 63, 'a version such as "v0alpha1"'),
+    ...services,
+    ...(services.length > 0 ? [] : checkDuplicates(spec.services.map(toService))),
+  ]
+}
+
+/**
+ * Decodes and validates one object of unknown origin. Left: every wrong field at once, with paths such as
+ * `spec.services[1].path`. The rules are ours: upstream had none, and a bad object could bring its server down.
+ */
+export const parseDataPlaneService = (value: unknown): E.Either<Causes, DataPlaneService> =>
+  pipe(
+    decodeWith(DataPlaneServiceShape)(value),
+    E.flatMap((shape) => {
+      const causes = check(shape)
+      const { pluginType } = shape.spec
+      if (causes.length > 0 || !isPluginType(pluginType)) return E.left(causes)
+      const services = shape.spec.services.map(toService)
+      return E.right({ ...shape, spec: { ...shape.spec, pluginType, services } })
+    }),
+  )

@@ -1,0 +1,47 @@
+import { badRequest, type AggregatorError, type Result } from './errors.ts'
+import { TE } from './fp.ts'
+import type { Arrival, HttpAnswer } from './http.ts'
+import type { PluginContextProvider, PluginHost } from './plugin.ts'
+import type { Match } from './routing/match.ts'
+import type { Handle, ServiceRoute } from './service.ts'
+
+export interface Surroundings {
+  /** All layers around the matched route. */
+  readonly handle: Handle
+  readonly plugins: PluginHost
+  readonly contexts: PluginContextProvider
+  readonly userAgent: string
+  readonly requestTimeoutMs: number
+}
+
+const refusing = (matched: Match, error: AggregatorError): ServiceRoute => ({
+  ...matched.claim.route,
+  handle: () => TE.left(error),
+})
+
+/** A refusal is a route like any other: it passes the layers too, so nobody learns of a path that he may not see. */
+const routeOf = (matched: Match, method: string): ServiceRoute => {
+  switch (matched._tag) {
+    case 'Claimed':
+      return matched.claim.route
+    case 'OtherMethods':
+      return refusing(matched, { _tag: 'MethodNotAllowed', method, allow: matched.allow })
+    case 'Ambiguous':
+      return refusing(matched, badRequest(`the path is ambiguous: it holds ${matched.fault}`))
+  }
+}
+
+const nothing = { params: {}, tail: '', query: '' }
+
+/** Takes a claimed request through the layers to its service. Needs no server: doors and fixtures call it alike. */
+export const dispatch =
+  ({ handle, plugins, contexts, userAgent, requestTimeoutMs }: Surroundings) =>
+  (matched: Match, arrival: Arrival, signal: AbortSignal): Result<HttpAnswer> => {
+    const { params, tail, query } = matched._tag === 'Claimed' ? matched : nothing
+    const { service, type } = matched.claim
+    const { method, headers, user, receivedAtMs, readJson } = arrival
+    const request = { method, path: matched.path, params, tail, query, headers, user, receivedAtMs, readJson }
+    const route = routeOf(matched, method)
+    const env = { service, type, route, plugins, contexts, userAgent, signal, timeoutMs: requestTimeoutMs }
+    return handle(request, env)
+  }

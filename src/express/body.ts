@@ -1,0 +1,81 @@
+import type { IncomingMessage } from 'node:http'
+
+import { badRequest, type AggregatorError, type Result } from '../errors.ts'
+import { E, pipe } from '../fp.ts'
+import type { JsonBody } from '../http.ts'
+
+/** A request that passed body parsers on its way, or not. */
+export type HostRequest = IncomingMessage & { readonly body?: unknown; readonly rawBody?: unknown }
+
+const option = 'limits.bodyBytes'
+
+/** The parser's own message quotes the body: only the position is passed on. */
+const notJson = (cause: unknown): AggregatorError => {
+  const position = cause instanceof Error ? /position (\d+)/.exec(cause.message)?.[1] : undefined
+  return badRequest(`the body is not valid JSON${position === undefined ? '' : ` (at position ${position})`}`)
+}
+
+const parse = (text: string): E.Either<AggregatorError, JsonBody> =>
+  text.trim() === ''
+    ? E.left(badRequest('expected a JSON body, got nothing'))
+    : E.tryCatch((): JsonBody => ({ value: JSON.parse(text), text }), notJson)
+
+const tooLarge = (limitBytes: number): AggregatorError => ({ _tag: 'BodyTooLarge', limitBytes, option })
+
+const readBytes = (request: IncomingMessage, limitBytes: number): Promise<E.Either<AggregatorError, Buffer>> =>
+  new Promise((resolve) => {
+    const chunks: Buffer[] = []
+    let size = 0
+    const settle = (result: E.Either<AggregatorError, Buffer>): void => {
+      request.off('data', take).off('end', end).off('close', leave).off('error', leave)
+      resolve(result)
+    }
+    const take = (chunk: Buffer): void => {
+      size += chunk.length
+      if (size > limitBytes) settle(E.left(tooLarge(limitBytes)))
+      else chunks.push(chunk)
+    }
+    const end = (): void => {
+      settle(E.right(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)))
+    }
+    const leave = (): void => {
+      settle(E.left({ _tag: 'Cancelled' }))
+    }
+    request.on('data', take).on('end', end).on('close', leave).on('error', leave)
+  })
+
+const isForm = (request: IncomingMessage): boolean =>
+  /^\s*(application\/x-www-form-urlencoded|multipart\/)/i.test(request.headers['content-type'] ?? '')
+
+/** Somebody before us has read the stream: what he made of it is all there is. Never wait for bytes that cannot come. */
+const fromParsed = ({ body, rawBody }: HostRequest, request: IncomingMessage): E.Either<AggregatorError, JsonBody> => {
+  if (Buffer.isBuffer(rawBody)) return parse(rawBody.toString())
+  if (Buffer.isBuffer(body)) return parse(body.toString())
+  if (typeof body === 'string') return parse(body)
+  if (body === undefined || body === null || isForm(request)) {
+    return E.left({
+      _tag: 'UnsupportedMediaType',
+      message: 'the body was read before it came here, and not as JSON: mount the aggregator before body parsers',
+    })
+  }
+  return E.tryCatch((): JsonBody => ({ value: body, text: JSON.stringify(body) }), notJson)
+}
+
+/**
+ * Reads a body as JSON, whatever its Content-Type says: `curl -d` says form. Not run, it touches nothing. Fails with
+ * BadRequest, BodyTooLarge, UnsupportedMediaType (compressed, or consumed as something else), Cancelled.
+ */
+export const readJson =
+  (request: HostRequest, limitBytes: number): Result<JsonBody> =>
+  async () => {
+    if (request.readableDidRead || request.readableEnded) return fromParsed(request, request)
+    const encoding = request.headers['content-encoding'] ?? 'identity'
+    if (encoding !== 'identity') {
+      return E.left({ _tag: 'UnsupportedMediaType', message: 'expected a body without content encoding' })
+    }
+    if (Number(request.headers['content-length'] ?? 0) > limitBytes) return E.left(tooLarge(limitBytes))
+    return pipe(
+      await readBytes(request, limitBytes),
+      E.flatMap((bytes) => parse(bytes.toString())),
+    )
+  }

@@ -1,0 +1,86 @@
+import {
+  int64At,
+  int64Field,
+  rootTable,
+  tableField,
+  uint8Field,
+  vectorField,
+  type FlatTable,
+  type FlatVector,
+} from './flatbuffer.ts'
+import { refuse } from './refuse.ts'
+
+/** One record batch. Positions of `buffers` are relative to `bodyStart`; nothing of them is checked yet. */
+export interface RecordBatch {
+  readonly rows: number
+  /** FieldNode structs: int64 length, int64 null count. */
+  readonly nodes: FlatVector
+  /** Buffer structs: int64 offset, int64 length. */
+  readonly buffers: FlatVector
+  /** int64 number of data buffers, one entry for each column of views. */
+  readonly viewBufferCounts: FlatVector
+  readonly bodyStart: number
+  readonly bodyLength: number
+}
+
+export interface ArrowFile {
+  readonly schema: FlatTable
+  readonly batches: ReadonlyArray<RecordBatch>
+}
+
+const MAGIC = 'ARROW1'
+const TRAILER_BYTES = 4 + MAGIC.length
+const BLOCK_BYTES = 24
+const RECORD_BATCH = 3
+const CONTINUATION = 0xffff_ffff
+
+const slice = (view: DataView, start: number, length: number): DataView =>
+  new DataView(view.buffer, view.byteOffset + start, length)
+
+const readBatch = (file: DataView, blocks: FlatVector, index: number): RecordBatch => {
+  const block = blocks.start + index * BLOCK_BYTES
+  const offset = int64At(blocks.view, block)
+  const metadataLength = blocks.view.getInt32(block + 8, true)
+  const bodyLength = int64At(blocks.view, block + 16)
+  if (offset < 0 || metadataLength < 16 || bodyLength < 0 || offset + metadataLength + bodyLength > file.byteLength)
+    return refuse(`expected record batch ${String(index)} to lie inside the file`)
+  if (offset % 8 !== 0 || metadataLength % 8 !== 0 || bodyLength % 8 !== 0)
+    return refuse(`expected record batch ${String(index)} to be aligned to 8 bytes`)
+
+  // Writers before Arrow 0.15 put the length first, without the continuation marker.
+  const prefix = file.getUint32(offset, true) === CONTINUATION ? 8 : 4
+  const message = rootTable(slice(file, offset + prefix, metadataLength - prefix))
+  const header = tableField(message, 2)
+  if (uint8Field(message, 1) !== RECORD_BATCH || header === undefined)
+    return refuse(`expected message ${String(index)} to be a record batch`)
+  if (tableField(header, 3) !== undefined) return refuse('expected uncompressed buffers, got compressed ones')
+
+  return {
+    rows: int64Field(header, 0),
+    nodes: vectorField(header, 1, 16),
+    buffers: vectorField(header, 2, 16),
+    viewBufferCounts: vectorField(header, 4, 8),
+    bodyStart: offset + metadataLength,
+    bodyLength,
+  }
+}
+
+/**
+ * Schema and record batches of an Arrow IPC file. As arrow-go: the magic counts at the end of the file only, and the stream
+ * format is no file. Fails on dictionaries and compression, which no data frame has.
+ */
+export const readArrowFile = (bytes: Uint8Array): ArrowFile => {
+  const file = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const tail = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1', bytes.length - 6)
+  const footerLength = bytes.length > TRAILER_BYTES ? file.getUint32(bytes.length - TRAILER_BYTES, true) : 0
+  if (bytes.length <= TRAILER_BYTES + MAGIC.length || tail !== MAGIC)
+    return refuse('expected an Arrow file, ending in "ARROW1"')
+  if (footerLength === 0 || footerLength + TRAILER_BYTES + MAGIC.length > bytes.length)
+    return refuse(`expected the footer to lie inside the file, got a length of ${String(footerLength)}`)
+
+  const footer = rootTable(slice(file, bytes.length - TRAILER_BYTES - footerLength, footerLength))
+  const schema = tableField(footer, 1) ?? refuse('expected a schema in the footer')
+  if (vectorField(footer, 2, BLOCK_BYTES).length > 0) return refuse('expected no dictionaries')
+  const blocks = vectorField(footer, 3, BLOCK_BYTES)
+  return { schema, batches: Array.from({ length: blocks.length }, (_, index) => readBatch(file, blocks, index)) }
+}

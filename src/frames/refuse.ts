@@ -1,0 +1,7 @@
+/** What a frame is refused for: one lower-case sentence. Thrown inside this room only; `encodeQueryData` turns it into a Left. */
+export class FrameError extends Error {}
+
+/** Ends the reading of a frame. */
+export function refuse(message: string): never {
+  throw new FrameError(message)
+}

@@ -1,0 +1,21 @@
+export { dataPlaneAggregator, type DataPlaneAggregator } from './aggregator.ts'
+export type { AggregatorOptions, LimitOptions } from './options.ts'
+export { createServer, type ExpressApp } from './express/server.ts'
+
+export { fileSource, memorySource } from './sources/index.ts'
+export type { DataPlaneServiceSource, RejectedObject, Snapshot, SourceError, SourceObserver, Unsubscribe } from './source.ts'
+
+export { inProcess, pluginDirectory } from './plugins/index.ts'
+export type * from './plugin.ts'
+
+export { cachedContexts, provisionedContexts, staticContexts } from './contexts/index.ts'
+
+export type { DataPlaneService, PluginType, Service, ServiceType } from './api/dataplane-service.ts'
+export { parseDataPlaneService } from './api/validation.ts'
+export type { Status, StatusCause, StatusDetails, StatusReason } from './api/status.ts'
+export type { Authorize, Decision, RequestAttributes } from './authorization.ts'
+export type { AggregatorError, ErrorSource, Result } from './errors.ts'
+export type { User } from './http.ts'
+export { silentLogger, type LogFields, type Logger } from './logger.ts'
+export type { Registry } from './routing/live-table.ts'
+export type { Verdict } from './routing/table.ts'

@@ -1,0 +1,66 @@
+import type { Authorize, RequestAttributes } from '../authorization.ts'
+import { unexpected, type AggregatorError, type Result } from '../errors.ts'
+import { pipe, TE } from '../fp.ts'
+import type { HttpRequest } from '../http.ts'
+import type { CallEnv, Layer } from '../service.ts'
+
+const verbOf = (method: string, hasName: boolean): string => {
+  switch (method) {
+    case 'POST':
+      return 'create'
+    case 'GET':
+    case 'HEAD':
+      return hasName ? 'get' : 'list'
+    case 'PUT':
+      return 'update'
+    case 'PATCH':
+      return 'patch'
+    case 'DELETE':
+      return hasName ? 'delete' : 'deletecollection'
+    default:
+      return ''
+  }
+}
+
+/** Read off the canonical path, the one that is sent on, by the rules of Kubernetes' RequestInfo. */
+export const attributesOf = ({ method, path, user }: HttpRequest, { service }: CallEnv): RequestAttributes => {
+  const { group, version } = service.spec
+  const segments = path.split('/').slice(4).map(decodeURIComponent)
+  const isNamespaced = segments[0] === 'namespaces' && segments.length > 2
+  const namespace = isNamespaced ? (segments[1] ?? '') : ''
+  const [resource = '', name = '', subresource = ''] = isNamespaced ? segments.slice(2) : segments
+  return { user, verb: verbOf(method, name !== ''), group, version, namespace, resource, name, subresource, path }
+}
+
+const forbidden = (
+  { user, verb, resource, subresource, group, name, namespace }: RequestAttributes,
+  reason?: string,
+): AggregatorError => ({
+  _tag: 'Forbidden',
+  message:
+    `${resource}.${group} ${JSON.stringify(name)} is forbidden: User ${JSON.stringify(user?.name ?? 'system:anonymous')} cannot ${verb} resource ` +
+    `"${subresource === '' ? resource : `${resource}/${subresource}`}" in API group "${group}"` +
+    (namespace === '' ? ' at the cluster scope' : ` in the namespace ${JSON.stringify(namespace)}`) +
+    (reason === undefined ? '' : `: ${reason}`),
+})
+
+const decide = (hook: Authorize, attributes: RequestAttributes): Result<void> =>
+  pipe(
+    TE.tryCatch(async () => hook(attributes), unexpected),
+    TE.flatMap((decision) => {
+      const { allowed, reason } = typeof decision === 'boolean' ? { allowed: decision } : decision
+      return allowed === true ? TE.right(undefined) : TE.left(forbidden(attributes, reason))
+    }),
+  )
+
+/** Asks the host's hook with the full attributes; without a hook, authorization is the business of what stands before us. */
+export const authorize =
+  (hook: Authorize | undefined): Layer =>
+  (next) =>
+    hook === undefined
+      ? next
+      : (request, env) =>
+          pipe(
+            decide(hook, attributesOf(request, env)),
+            TE.flatMap(() => next(request, env)),
+          )

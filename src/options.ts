@@ -1,0 +1,121 @@
+import type { Authorize } from './authorization.ts'
+import type { InFlightLimits } from './layers/limits.ts'
+import { silentLogger, type Logger } from './logger.ts'
+import type { PluginContextProvider, PluginHost } from './plugin.ts'
+import type { DataPlaneServiceSource } from './source.ts'
+
+/** Bounds of a claimed request; each refusal names its option. */
+export interface LimitOptions {
+  /** Largest request body, bytes. Default 3 MiB, as in the Kubernetes apiserver. A plugin takes 16 MiB at most. */
+  readonly bodyBytes?: number
+  /** Time for a whole request, ms. Default 60000, as in the Kubernetes apiserver. */
+  readonly requestTimeoutMs?: number
+  /** Requests under way at once. Default 400 reads and 200 writes, as in the Kubernetes apiserver. */
+  readonly inFlight?: Partial<InFlightLimits>
+  /** How long `close()` waits for requests under way before it cancels them, ms. Default 25000. */
+  readonly drainMs?: number
+}
+
+export interface AggregatorOptions {
+  /** Where DataPlaneService objects come from: `fileSource(dir)`, `memorySource()`. */
+  readonly source: DataPlaneServiceSource
+  /** Where plugins live: `pluginDirectory(dir)`, `inProcess({...})`. */
+  readonly plugins: PluginHost
+  /** Where instance settings and secrets come from: `provisionedContexts(file)`, `staticContexts({...})`. */
+  readonly contexts: PluginContextProvider
+  /** Default: says nothing. `console` fits. */
+  readonly logger?: Logger
+  /** Asked for each claimed request. Default: everything is allowed, for a host that authorizes before it comes here. */
+  readonly authorize?: Authorize
+  readonly limits?: LimitOptions
+  /** Told to plugins. Shape: `Grafana/12.4.0 (linux; amd64)`; the plugin SDK ignores any other form. */
+  readonly userAgent?: string
+}
+
+/** Options with every default filled in. */
+export interface Settings {
+  readonly source: DataPlaneServiceSource
+  readonly plugins: PluginHost
+  readonly contexts: PluginContextProvider
+  readonly logger: Logger
+  readonly authorize: Authorize | undefined
+  readonly bodyBytes: number
+  readonly requestTimeoutMs: number
+  readonly inFlight: InFlightLimits
+  readonly drainMs: number
+  readonly userAgent: string
+}
+
+export const defaults = Object.freeze({
+  logger: silentLogger,
+  bodyBytes: 3 * 1024 * 1024,
+  requestTimeoutMs: 60_000,
+  reads: 400,
+  writes: 200,
+  drainMs: 25_000,
+  userAgent: 'Grafana/12.4.0 (linux; amd64)',
+})
+
+const wrong = (option: string, expected: string, value: unknown): TypeError =>
+  new TypeError(`expected option ${option} to be ${expected}, got ${String(value)} (${typeof value})`)
+
+const has = (value: unknown, ...methods: ReadonlyArray<string>): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  methods.every((method) => typeof Reflect.get(value, method) === 'function')
+
+const check = (isRight: boolean, option: string, expected: string, value: unknown): void => {
+  if (!isRight) throw wrong(option, expected, value)
+}
+
+const number = (option: string, value: number | undefined, fallback: number, min: number): number => {
+  const given = value ?? fallback
+  // Above 2^31-1 a timer of Node fires at once.
+  check(
+    Number.isInteger(given) && given >= min && given < 2 ** 31,
+    option,
+    `an integer from ${String(min)} to 2147483647`,
+    given,
+  )
+  return given
+}
+
+/** Checks options and fills in defaults; the caller's object is never written to. Throws a TypeError that names the option. */
+export const toSettings = (options: AggregatorOptions): Settings => {
+  check(typeof options === 'object' && (options as unknown) !== null, 'options', 'an object', options)
+  const {
+    source,
+    plugins,
+    contexts,
+    logger = defaults.logger,
+    authorize,
+    limits = {},
+    userAgent = defaults.userAgent,
+  } = options
+  check(has(source, 'subscribe'), 'source', 'a DataPlaneServiceSource such as fileSource(dir)', source)
+  check(has(plugins, 'plugin', 'close'), 'plugins', 'a PluginHost such as pluginDirectory(dir)', plugins)
+  check(
+    has(contexts, 'getInstanceSettings'),
+    'contexts',
+    'a PluginContextProvider such as provisionedContexts(file)',
+    contexts,
+  )
+  check(has(logger, 'debug', 'info', 'warn', 'error'), 'logger', 'an object with debug, info, warn and error', logger)
+  check(authorize === undefined || typeof authorize === 'function', 'authorize', 'a function', authorize)
+  check(typeof userAgent === 'string', 'userAgent', 'a string', userAgent)
+  return {
+    source,
+    plugins,
+    contexts,
+    logger,
+    authorize,
+    bodyBytes: number('limits.bodyBytes', limits.bodyBytes, defaults.bodyBytes, 1),
+    requestTimeoutMs: number('limits.requestTimeoutMs', limits.requestTimeoutMs, defaults.requestTimeoutMs, 1),
+    inFlight: {
+      reads: number('limits.inFlight.reads', limits.inFlight?.reads, defaults.reads, 1),
+      writes: number('limits.inFlight.writes', limits.inFlight?.writes, defaults.writes, 1),
+    },
+    drainMs: number('limits.drainMs', limits.drainMs, defaults.drainMs, 0),
+    userAgent,
+  }
+}

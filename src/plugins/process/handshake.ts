@@ -1,0 +1,53 @@
+import { E } from '../../fp.ts'
+
+const example = '1|2|unix|/path/of/socket|grpc|'
+const coreVersion = 1
+const appVersion = 2
+/** A certificate is longer; anything shorter counts as none. Source: client.go of go-plugin. */
+const maxIgnoredCertificate = 50
+
+const quote = (text: string): string => JSON.stringify(text.length > 200 ? `${text.slice(0, 200)}…` : text)
+
+const refuse = (what: string): E.Either<string, never> => E.left(`handshake: ${what}`)
+
+/**
+ * Port on this host. A locator in front of a plugin under a debugger leaves the host part out. Another host is refused: settings
+ * and secrets would cross the network in the clear.
+ */
+const parseTcpAddress = (address: string): E.Either<string, string> => {
+  const match = /^(|localhost|127(?:\.\d{1,3}){3}|\[::1\]):(\d{1,5})$/.exec(address)
+  const port = Number(match?.[2])
+  if (match === null || port < 1 || port > 65535)
+    return refuse(`expected a tcp address of this host such as "127.0.0.1:10000", got ${quote(address)}`)
+  return E.right(match[1] === '[::1]' ? `ipv6:[::1]:${String(port)}` : `ipv4:127.0.0.1:${String(port)}`)
+}
+
+const parseAddress = (network: string, address: string): E.Either<string, string> => {
+  if (network === 'tcp') return parseTcpAddress(address)
+  if (network !== 'unix') return refuse(`expected network "unix" or "tcp", got ${quote(network)}`)
+  return address.startsWith('/')
+    ? E.right(`unix:${address}`)
+    : refuse(`expected an absolute path of a unix socket, got ${quote(address)}`)
+}
+
+/**
+ * Reads the first line that a plugin prints. Right: where it listens, as grpc-js names it. Shape: `unix:/run/plugin123`,
+ * `ipv4:127.0.0.1:10000`. Left: a sentence for the log. Source: client.go of go-plugin; stricter where TLS, multiplexing or
+ * another host would have to be asked for first.
+ */
+export const parseHandshake = (line: string): E.Either<string, string> => {
+  const fields = line.trim().split('|')
+  const [core = '', app = '', network = '', address = '', protocol = 'netrpc', certificate = '', multiplex = ''] =
+    fields
+  if (fields.length < 4) return refuse(`expected a line such as "${example}", got ${quote(line.trim())}`)
+  if (core !== String(coreVersion))
+    return refuse(`expected core protocol version ${String(coreVersion)}, got ${quote(core)}`)
+  if (app !== String(appVersion))
+    return refuse(`expected plugin protocol version ${String(appVersion)}, got ${quote(app)}`)
+  const target = parseAddress(network, address)
+  if (E.isLeft(target)) return target
+  if (protocol !== 'grpc') return refuse(`expected protocol "grpc", got ${quote(protocol)}`)
+  if (certificate.length > maxIgnoredCertificate) return refuse('expected plain text, got a TLS certificate')
+  if (multiplex === 'true') return refuse('expected one connection per socket, got multiplexing')
+  return target
+}

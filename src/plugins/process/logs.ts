@@ -1,0 +1,60 @@
+import type { LogFields, Logger } from '../../logger.ts'
+
+type Level = 'debug' | 'info' | 'warn' | 'error'
+
+const levels: ReadonlyMap<string, Level> = new Map([
+  ['trace', 'debug'],
+  ['debug', 'debug'],
+  ['info', 'info'],
+  ['warn', 'warn'],
+  ['error', 'error'],
+])
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+const parseObject = (line: string): Readonly<Record<string, unknown>> | undefined => {
+  if (!line.startsWith('{')) return undefined
+  try {
+    const value: unknown = JSON.parse(line)
+    return isObject(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+interface Entry {
+  readonly level: Level
+  readonly message: string
+  readonly fields: LogFields
+}
+
+/** One object of hclog. A key of the wrong type makes it a plain line: a plugin's types are not to be trusted. */
+const parseHclog = (line: string): Entry | undefined => {
+  const object = parseObject(line)
+  if (object === undefined) return undefined
+  const { '@level': name, '@message': message, '@timestamp': _timestamp, ...fields } = object
+  const level = typeof name === 'string' ? levels.get(name.toLowerCase()) : undefined
+  return level === undefined || typeof message !== 'string' ? undefined : { level, message, fields }
+}
+
+const parseTagged = (line: string): Entry | undefined => {
+  const tag = /^\[(TRACE|DEBUG|INFO|WARN|ERROR)\]/.exec(line)?.[1]
+  const level = tag === undefined ? undefined : levels.get(tag.toLowerCase())
+  return level && { level, message: line, fields: {} }
+}
+
+/**
+ * Passes the lines of one stream of a plugin on to the logger, each with the field `plugin`. Once a line starts a Go crash dump,
+ * everything untagged after it is an error. Source: client.go of go-plugin.
+ */
+export const createLogReader = (logger: Logger, pluginId: string): ((line: string) => void) => {
+  let isCrashing = false
+  return (line) => {
+    if (line === '') return
+    isCrashing ||= line.startsWith('panic: ') || line.startsWith('fatal error: ')
+    const untagged: Entry = { level: isCrashing ? 'error' : 'debug', message: line, fields: {} }
+    const { level, message, fields } = parseHclog(line) ?? parseTagged(line) ?? untagged
+    logger[level](message, { ...fields, plugin: pluginId })
+  }
+}

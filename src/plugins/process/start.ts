@@ -1,0 +1,127 @@
+import type { ChildProcess } from 'node:child_process'
+import { rmSync } from 'node:fs'
+
+import { E } from '../../fp.ts'
+import type { Logger } from '../../logger.ts'
+import type { PluginClient } from '../../plugin.ts'
+import { openConnection, type Connection } from '../grpc/connection.ts'
+import { spawnChild, type Child, type ProcessExit } from './child.ts'
+import { parseHandshake } from './handshake.ts'
+import { watchReachability, type Reachability } from './reachability.ts'
+import { makeSocketDirectory } from './socket-directory.ts'
+import { stopProcess } from './stop.ts'
+
+export interface StartOptions {
+  readonly pluginId: string
+  /** Absolute path of a program; throws when there is none. */
+  readonly findExecutable: () => string
+  readonly environment: (socketDirectory: string) => Readonly<Record<string, string>>
+  readonly logger: Logger
+  readonly receiveLimitBytes: number
+  readonly startTimeoutMs: number
+  readonly stopGraceMs: number
+  /** Holds each process from its start to its end, for the host to kill when Node exits. */
+  readonly children: Set<ChildProcess>
+}
+
+/** A plugin process that serves. */
+export interface PluginProcess {
+  readonly pid: number | undefined
+  readonly client: PluginClient
+  /** Resolves when nothing of it is left, however it went; its calls have ended by then. */
+  readonly ended: Promise<ProcessExit>
+  stop(): Promise<void>
+}
+
+interface Limits {
+  /** Aborted when the start failed, or is over. */
+  readonly signal: AbortSignal
+  /** The step's outcome, unless the start fails first. */
+  until<A>(step: Promise<A>): Promise<A>
+  end(): void
+}
+
+/** What ends a start early: the process exits, the time is up, the host closes. */
+const createLimits = (child: Child, timeoutMs: number, signal: AbortSignal): Limits => {
+  const over = new AbortController()
+  const failed = new Promise<never>((_resolve, reject) => {
+    const fail = (message: string): void => {
+      reject(new Error(message))
+      over.abort()
+    }
+    const timer = setTimeout(fail, timeoutMs, `did not start within ${String(timeoutMs)} ms (option startTimeoutMs)`)
+    const close = (): void => {
+      fail('stopped while it started')
+    }
+    signal.addEventListener('abort', close)
+    over.signal.addEventListener('abort', () => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', close)
+    })
+    void child.exited.then(() => {
+      fail('exited before it served')
+    })
+    if (signal.aborted) close()
+  })
+  // nobody may be waiting when it fails
+  failed.catch(() => undefined)
+  return {
+    signal: over.signal,
+    until: (step) => Promise.race([step, failed]),
+    end: () => {
+      over.abort()
+    },
+  }
+}
+
+/**
+ * Runs a plugin until it serves: spawn, handshake, health check; from then on its output is read. Rejects with an Error whose
+ * `cause` is the ProcessExit; by then nothing of the process is left. Its message may hold paths of the host.
+ */
+export const startProcess = async (options: StartOptions, signal: AbortSignal): Promise<PluginProcess> => {
+  const { pluginId, logger, receiveLimitBytes, startTimeoutMs, stopGraceMs, children } = options
+  const executable = options.findExecutable()
+  const socketDirectory = makeSocketDirectory(process.env)
+  const child = spawnChild({ pluginId, executable, environment: options.environment(socketDirectory), logger })
+  children.add(child.process)
+  let connection: Connection | undefined
+  let reachability: Reachability | undefined
+
+  void child.exited.then(() => {
+    reachability?.end()
+    connection?.close()
+  })
+  const ended = child.closed.then((exit) => {
+    children.delete(child.process)
+    // a process that was killed leaves its socket
+    rmSync(socketDirectory, { recursive: true, force: true })
+    return exit
+  })
+
+  const limits = createLimits(child, startTimeoutMs, signal)
+  try {
+    const target = parseHandshake(await limits.until(child.firstLine))
+    if (E.isLeft(target)) throw new Error(target.left)
+    const opened = openConnection(target.right, {
+      pluginId,
+      receiveLimitBytes,
+      onUnavailable: () => reachability?.suspect(),
+    })
+    connection = opened
+    const health = opened.checkHealth({ signal: limits.signal, timeoutMs: startTimeoutMs })
+    const failure = await limits.until(health)
+    if (failure !== undefined) throw new Error(`health check: ${failure}`)
+    reachability = watchReachability(child, opened, logger, pluginId)
+    const stop = (): Promise<void> => {
+      reachability?.end()
+      return stopProcess(child, opened, stopGraceMs)
+    }
+    return { pid: child.process.pid, client: opened.client, ended, stop }
+  } catch (error) {
+    child.kill()
+    connection?.close()
+    throw new Error(error instanceof Error ? error.message : String(error), { cause: await ended })
+  } finally {
+    limits.end()
+  }
+}

@@ -1,0 +1,121 @@
+import {
+  encodeSegment,
+  endOfPath,
+  faultOfSegment,
+  faultOfTail,
+  isPlain,
+  readLoosely,
+  readStrictly,
+  type Reading,
+} from './path.ts'
+import type { Claim, RouteTable } from './table.ts'
+import { hits, type Hit, type Leaf } from './trie.ts'
+
+/** What the table says of a request. `undefined` stands for: nobody claims it. */
+export type Match =
+  | {
+      readonly _tag: 'Claimed'
+      readonly claim: Claim
+      readonly path: string
+      readonly query: string
+      readonly params: Readonly<Record<string, string | undefined>>
+      readonly tail: string
+    }
+  | {
+      readonly _tag: 'OtherMethods'
+      readonly claim: Claim
+      readonly path: string
+      readonly allow: ReadonlyArray<string>
+    }
+  | { readonly _tag: 'Ambiguous'; readonly claim: Claim; readonly path: string; readonly fault: string }
+
+const prefix = '/apis/'
+/** Segments before those that a template names: `apis`, group, version. */
+const depth = 3
+
+/** RFC 9110: whoever answers GET answers HEAD. */
+const claimFor = (leaf: Leaf<Claim>, method: string): Claim | undefined =>
+  leaf.get(method) ?? (method === 'HEAD' ? leaf.get('GET') : undefined) ?? leaf.get('*')
+
+const firstClaim = (leaf: Leaf<Claim>): Claim | undefined => leaf.values().next().value
+
+const allowOf = (leaf: Leaf<Claim>): ReadonlyArray<string> =>
+  [...leaf.keys()].flatMap((m) => (m === 'GET' ? ['GET', 'HEAD'] : [m]))
+
+const canonicalPath = ({ raw, decoded }: Reading, taken: number): string =>
+  `/${raw.map((text, i) => (i < taken && text.includes('%') ? encodeSegment(decoded[i] ?? '') : text)).join('/')}`
+
+const faultIn = ({ raw, decoded }: Reading, taken: number): string | undefined => {
+  for (let i = 0; i < raw.length; i++) {
+    const text = raw[i] ?? ''
+    const fault = i < taken ? faultOfSegment(text, decoded[i]) : faultOfTail(text, decoded[i], i === raw.length - 1)
+    if (fault !== undefined) return fault
+  }
+  return undefined
+}
+
+const paramsOf = (claim: Claim, segments: ReadonlyArray<string | undefined>): Record<string, string | undefined> => {
+  const params: Record<string, string | undefined> = Object.create(null)
+  for (const [index, name] of claim.names) params[name] = segments[depth + index]
+  return params
+}
+
+const toMatch = (claim: Claim, hit: Hit<Claim>, reading: Reading, query: string): Match => {
+  const path = canonicalPath(reading, hit.taken)
+  const fault = faultIn(reading, hit.taken)
+  if (fault !== undefined) return { _tag: 'Ambiguous', claim, path, fault }
+  const tail = reading.raw.slice(hit.taken).join('/')
+  return { _tag: 'Claimed', claim, path, query, params: paramsOf(claim, reading.decoded), tail }
+}
+
+/** The best claim on a reading: the most specific template that has the method, else what other methods there are. */
+const matchReading = (table: RouteTable, method: string, reading: Reading, query: string): Match | undefined => {
+  const { decoded } = reading
+  const known = decoded[0] === 'apis' ? table.get(`${decoded[1] ?? ''}/${decoded[2] ?? ''}`) : undefined
+  if (known === undefined) return undefined
+  const allow = new Set<string>()
+  let other: Match | undefined
+  for (const hit of hits(known.root, decoded, depth)) {
+    const claim = claimFor(hit.leaf, method)
+    if (claim !== undefined) return toMatch(claim, hit, reading, query)
+    for (const allowed of allowOf(hit.leaf)) allow.add(allowed)
+    const first = firstClaim(hit.leaf)
+    other ??= first && toMatch(first, hit, reading, query)
+  }
+  if (other?._tag !== 'Claimed') return other
+  return { _tag: 'OtherMethods', claim: other.claim, path: other.path, allow: [...allow].toSorted() }
+}
+
+/** Some other reader of this path would end at a claim. */
+const matchLoosely = (table: RouteTable, method: string, path: string): Match | undefined => {
+  const segments = readLoosely(path)
+  const match = matchReading(table, method, { raw: segments.map(encodeSegment), decoded: segments }, '')
+  return match && { _tag: 'Ambiguous', claim: match.claim, path: match.path, fault: 'an empty, dot or encoded segment' }
+}
+
+/**
+ * Finds who claims a request, at a cost by the length of its path. Pure. `url` is a request target in origin form, relative to
+ * the mount: `/apis/prometheus.grafana.app/v0alpha1/namespaces/default/connections/p1/query?x=y`.
+ */
+export const match = (table: RouteTable, method: string, url: string): Match | undefined => {
+  const end = endOfPath(url)
+  const isAmbiguous = !isPlain(url, end)
+  if (!isAmbiguous) {
+    // The way of nearly all requests that are not ours: two comparisons and one lookup.
+    if (!url.startsWith(prefix)) return undefined
+    const afterGroup = url.indexOf('/', prefix.length)
+    if (afterGroup === -1 || afterGroup >= end) return undefined
+    const next = url.indexOf('/', afterGroup + 1)
+    const afterVersion = next === -1 || next > end ? end : next
+    if (!table.has(url.slice(prefix.length, afterVersion))) return undefined
+  } else if (!url.startsWith('/')) {
+    return undefined
+  }
+  const path = url.slice(0, end)
+  const query = url.charAt(end) === '?' ? (url.slice(end + 1).split('#', 1)[0] ?? '') : ''
+  if (!isAmbiguous) {
+    const raw = path.slice(1).split('/')
+    return matchReading(table, method, { raw, decoded: raw }, query)
+  }
+  return matchReading(table, method, readStrictly(path), query) ?? matchLoosely(table, method, path)
+}

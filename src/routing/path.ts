@@ -1,0 +1,109 @@
+/**
+ * One canonical path: the path that is matched and authorized is the path that is sent on. Where two readers of a URL could
+ * disagree about what it names, it is ambiguous, and refused if anybody claims one of its readings.
+ */
+
+/** A path cut at its slashes, each segment as it came and percent-decoded once; `undefined` where it cannot be decoded. */
+export interface Reading {
+  readonly raw: ReadonlyArray<string>
+  readonly decoded: ReadonlyArray<string | undefined>
+}
+
+const question = 0x3f
+const hash = 0x23
+const slash = 0x2f
+const dot = 0x2e
+const percent = 0x25
+const backslash = 0x5c
+
+/** Index of the end of the path in a request target. */
+export const endOfPath = (url: string): number => {
+  for (let i = 0; i < url.length; i++) {
+    const code = url.charCodeAt(i)
+    if (code === question || code === hash) return i
+  }
+  return url.length
+}
+
+/**
+ * Says that a path can be read in one way only, and each segment stands for itself: no empty and no dot segment, no backslash,
+ * no percent-encoding, nothing outside visible ASCII. All others are read twice, carefully.
+ */
+export const isPlain = (url: string, end: number): boolean => {
+  let previous = 0
+  for (let i = 0; i < end; i++) {
+    const code = url.charCodeAt(i)
+    if (code === percent || code === backslash || code <= 0x20 || code >= 0x7f) return false
+    if (previous === slash && (code === slash || code === dot)) return false
+    previous = code
+  }
+  return true
+}
+
+const decode = (segment: string): string | undefined => {
+  if (!segment.includes('%')) return segment
+  try {
+    return decodeURIComponent(segment)
+  } catch {
+    return undefined
+  }
+}
+
+/** The strict reading: what the bytes say. */
+export const readStrictly = (path: string): Reading => {
+  const raw = path.slice(1).split('/')
+  return { raw, decoded: raw.map(decode) }
+}
+
+/** The loosest reading that some server might make: everything decoded, backslashes turned, empty and dot segments resolved. */
+export const readLoosely = (path: string): ReadonlyArray<string> => {
+  const segments: string[] = []
+  const decoded = path.split('/').map((segment) => decode(segment) ?? segment)
+  for (const segment of decoded.join('/').split(/[/\\]/)) {
+    if (segment === '..') segments.pop()
+    else if (segment !== '' && segment !== '.') segments.push(segment)
+  }
+  return segments
+}
+
+const hasControl = (text: string): boolean => {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code < 0x20 || code === 0x7f) return true
+  }
+  return false
+}
+
+const isVisibleAscii = (text: string): boolean => {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code <= 0x20 || code >= 0x7f) return false
+  }
+  return true
+}
+
+/** What is wrong with a segment wherever it stands; `undefined`: nothing. */
+const faultAnywhere = (raw: string, decoded: string | undefined): string | undefined => {
+  if (decoded === undefined) return 'a percent-encoding that is not UTF-8'
+  if (!isVisibleAscii(raw)) return 'a character that must be percent-encoded'
+  if (hasControl(decoded)) return 'a control character'
+  if (raw.includes('\\')) return 'a backslash'
+  if (decoded.split(/[/\\]/).some((part) => part === '.' || part === '..')) return 'a dot segment'
+  return undefined
+}
+
+/** What is wrong with a segment that a route matches. */
+export const faultOfSegment = (raw: string, decoded: string | undefined): string | undefined => {
+  if (decoded === '') return 'an empty segment'
+  if (decoded?.includes('/') === true) return 'an encoded slash'
+  if (decoded?.includes('\\') === true) return 'a backslash'
+  return faultAnywhere(raw, decoded)
+}
+
+/** What is wrong with a segment of a wildcard's tail: there an encoded slash is data, and the last segment may be empty. */
+export const faultOfTail = (raw: string, decoded: string | undefined, isLast: boolean): string | undefined =>
+  decoded === '' && !isLast ? 'an empty segment' : faultAnywhere(raw, decoded)
+
+/** Percent-encodes what is no pchar of RFC 3986, and nothing else. */
+export const encodeSegment = (segment: string): string =>
+  encodeURIComponent(segment).replace(/%(?:3A|40|24|26|2B|2C|3B|3D)/g, decodeURIComponent)

@@ -1,0 +1,132 @@
+import { parsePathTemplate, type TemplateSegment } from '../api/path-template.ts'
+import type { DataPlaneService, Service, ServiceType } from '../api/dataplane-service.ts'
+import type { StatusCause } from '../api/status.ts'
+import { E } from '../fp.ts'
+import type { ServiceDefinition, ServiceRoute } from '../service.ts'
+import { emptyNode, leafAt, overlapping, type Node } from './trie.ts'
+
+/** A claim that stands: one method and template, of one service of one object. */
+export interface Claim {
+  readonly service: DataPlaneService
+  readonly type: ServiceType
+  readonly route: ServiceRoute
+  /** Names of the template's parameters, in their order in the path below `/apis/{group}/{version}`. */
+  readonly names: ReadonlyMap<number, string>
+}
+
+/** What became of one object: a cause for each claim that it lost. */
+export interface Verdict {
+  readonly service: DataPlaneService
+  readonly conflicts: ReadonlyArray<StatusCause>
+}
+
+/** All claims under one group and version. */
+interface GroupVersion {
+  readonly services: ReadonlyArray<DataPlaneService>
+  readonly root: Node<Claim>
+  readonly verdicts: ReadonlyArray<Verdict>
+}
+
+/** Immutable. Key: `{group}/{version}`. */
+export type RouteTable = ReadonlyMap<string, GroupVersion>
+
+export type Definitions = Readonly<Record<ServiceType, ServiceDefinition>>
+
+export const emptyTable: RouteTable = new Map()
+
+/** No time counts as the youngest: such an object never takes a path from one whose age is known. */
+const createdAtMs = ({ metadata }: DataPlaneService): number => {
+  const parsed = Date.parse(metadata.creationTimestamp ?? '')
+  return Number.isNaN(parsed) ? Infinity : parsed
+}
+
+/** The older first, then by name. Source: how kube-aggregator and the Gateway API settle two claims on one thing. */
+const byAge = (a: DataPlaneService, b: DataPlaneService): number => {
+  const [createdA, createdB] = [createdAtMs(a), createdAtMs(b)]
+  if (createdA !== createdB) return createdA - createdB
+  return a.metadata.name < b.metadata.name ? -1 : 1
+}
+
+const namesOf = (template: ReadonlyArray<TemplateSegment>): ReadonlyMap<number, string> =>
+  new Map(template.flatMap((segment, index) => (segment._tag === 'Param' ? [[index, segment.name] as const] : [])))
+
+const methodsMeet = (a: string, b: string): boolean => a === b || a === '*' || b === '*'
+
+/**
+ * Who already holds a claim that this one would cut into. Another object's claim does so with any path in common, so nobody can
+ * take over a part of someone's routes by a more specific template; within one object the more specific one simply wins.
+ */
+const holderOf = (
+  root: Node<Claim>,
+  template: ReadonlyArray<TemplateSegment>,
+  { service, route }: Claim,
+): DataPlaneService | undefined => {
+  for (const leaf of overlapping(root, template)) {
+    for (const [method, held] of leaf) {
+      if (held.service !== service && methodsMeet(method, route.method)) return held.service
+    }
+  }
+  return leafAt(root, template).get(route.method)?.service
+}
+
+const conflict = (index: number, route: ServiceRoute, holder: DataPlaneService): StatusCause => ({
+  reason: 'FieldValueForbidden',
+  field: `spec.services[${String(index)}]`,
+  message: `${route.method} ${route.path} is claimed by DataPlaneService "${holder.metadata.name}"`,
+})
+
+const claim = (root: Node<Claim>, service: DataPlaneService, definitions: Definitions): ReadonlyArray<StatusCause> => {
+  const claimRoute = (entry: Service, index: number, route: ServiceRoute): ReadonlyArray<StatusCause> => {
+    const template = parsePathTemplate(route.path)
+    if (E.isLeft(template)) {
+      return [{ reason: 'FieldValueInvalid', field: `spec.services[${String(index)}].path`, message: template.left }]
+    }
+    const claimed: Claim = { service, type: entry.type, route, names: namesOf(template.right) }
+    const holder = holderOf(root, template.right, claimed)
+    if (holder !== undefined) return [conflict(index, route, holder)]
+    leafAt(root, template.right).set(route.method, claimed)
+    return []
+  }
+  return service.spec.services.flatMap((entry, index) =>
+    definitions[entry.type].routes(entry, service).flatMap((route) => claimRoute(entry, index, route)),
+  )
+}
+
+const compileGroupVersion = (services: ReadonlyArray<DataPlaneService>, definitions: Definitions): GroupVersion => {
+  const root = emptyNode<Claim>()
+  const verdicts = services
+    .toSorted(byAge)
+    .map((service) => ({ service, conflicts: claim(root, service, definitions) }))
+  return { services, root, verdicts }
+}
+
+const isSame = (a: ReadonlyArray<unknown>, b: ReadonlyArray<unknown>): boolean =>
+  a.length === b.length && a.every((item, index) => item === b[index])
+
+/**
+ * Compiles the whole present list into a new table. Pure. A group and version whose objects are the same (`===`) as in `previous`
+ * is taken over as it is, so one change among many costs one small recompilation.
+ */
+export const compile = (
+  services: ReadonlyArray<DataPlaneService>,
+  definitions: Definitions,
+  previous: RouteTable = emptyTable,
+): RouteTable => {
+  const byGroupVersion = new Map<string, DataPlaneService[]>()
+  for (const service of services) {
+    const key = `${service.spec.group}/${service.spec.version}`
+    const list = byGroupVersion.get(key)
+    if (list === undefined) byGroupVersion.set(key, [service])
+    else list.push(service)
+  }
+  const table = new Map<string, GroupVersion>()
+  for (const [key, list] of byGroupVersion) {
+    const known = previous.get(key)
+    table.set(key, known !== undefined && isSame(known.services, list) ? known : compileGroupVersion(list, definitions))
+  }
+  return table
+}
+
+/** What became of every object of a table. */
+export const verdictsOf = (table: RouteTable): ReadonlyArray<Verdict> =>
+  [...table.values()].flatMap(({ verdicts }) => verdicts)

@@ -1,0 +1,83 @@
+import type { DataPlaneService, Service, ServiceType } from './api/dataplane-service.ts'
+import type { AggregatorError, Result } from './errors.ts'
+import { pipe, TE, type E } from './fp.ts'
+import type { HttpAnswer, HttpRequest, JsonBody } from './http.ts'
+import type { CallOptions, InstalledPlugin, PluginContextProvider, PluginHost, QueryDataResponse } from './plugin.ts'
+
+/** What a service may reach while it answers one request. */
+export interface CallEnv extends CallOptions {
+  readonly service: DataPlaneService
+  readonly type: ServiceType
+  readonly route: ServiceRoute
+  readonly plugins: PluginHost
+  readonly contexts: PluginContextProvider
+  /** Told to plugins. Shape: `Grafana/12.4.0 (linux; amd64)`; the plugin SDK ignores any other. */
+  readonly userAgent: string
+}
+
+/** `CallEnv` once the service's plugin is found. */
+export interface PluginEnv extends CallEnv {
+  readonly plugin: InstalledPlugin
+}
+
+/**
+ * A service type in three steps. Keep the order decode, call, encode: it is the request's, and TypeScript infers the types
+ * of the later steps from the earlier ones. `decode` and `encode` are pure; `call` is the only effect.
+ */
+export interface ServiceHandler<Call, Answer> {
+  readonly decode: (request: HttpRequest, body: JsonBody, service: DataPlaneService) => E.Either<AggregatorError, Call>
+  readonly call: (call: Call, env: PluginEnv) => Result<Answer>
+  readonly encode: (answer: Answer, call: Call) => E.Either<AggregatorError, HttpAnswer>
+}
+
+/** The one shape of everything that answers a claimed request. */
+export type Handle = (request: HttpRequest, env: CallEnv) => Result<HttpAnswer>
+
+/** A cross-cutting rule: wraps every handle there is, whatever its service type. */
+export type Layer = (next: Handle) => Handle
+
+/** One claim below `/apis/{group}/{version}`. Shape of `path`: `/namespaces/{namespace}/datasources/{uid}/query`; a last segment `*` takes the rest. */
+export interface ServiceRoute {
+  /** Upper-case HTTP method, or `*` for any. */
+  readonly method: string
+  readonly path: string
+  readonly handle: Handle
+}
+
+export interface ServiceDefinition {
+  readonly type: ServiceType
+  /** What one entry of `spec.services` claims. Pure. */
+  readonly routes: (entry: Service, service: DataPlaneService) => ReadonlyArray<ServiceRoute>
+}
+
+/**
+ * Turns what a plugin answered into the bytes of Grafana's query response: `{"results":{…}}` and a line feed. Everything
+ * that can be wrong with a frame is found before the first chunk; pulling chunks never throws. Left: one sentence that
+ * names refId and frame, for the log and a 502.
+ */
+export type EncodeQueryData = (response: QueryDataResponse) => E.Either<string, Iterable<Buffer>>
+
+const findPlugin = (env: CallEnv): Result<InstalledPlugin> => {
+  const { pluginID } = env.service.spec
+  const plugin = env.plugins.plugin(pluginID)
+  return plugin === undefined
+    ? TE.left({
+        _tag: 'PluginUnavailable',
+        message: `plugin "${pluginID}" is not installed`,
+        retryAfterSeconds: 10,
+      })
+    : TE.right(plugin)
+}
+
+/** The pipeline that all service types share: read, decode, find the plugin, call, encode. */
+export const toHandle =
+  <Call, Answer>({ decode, call, encode }: ServiceHandler<Call, Answer>): Handle =>
+  (request, env) =>
+    pipe(
+      TE.Do,
+      TE.bind('body', () => request.readJson),
+      TE.bind('input', ({ body }) => TE.fromEither(decode(request, body, env.service))),
+      TE.bind('plugin', () => findPlugin(env)),
+      TE.bind('answer', ({ input, plugin }) => call(input, { ...env, plugin })),
+      TE.flatMapEither(({ input, answer }) => encode(answer, input)),
+    )

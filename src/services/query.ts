@@ -1,0 +1,67 @@
+import type { DataPlaneService, Service } from '../api/dataplane-service.ts'
+import type { AggregatorError, Result } from '../errors.ts'
+import { E, pipe, TE } from '../fp.ts'
+import { bytes, type HeaderMap } from '../http.ts'
+import { pluginContextOf } from '../plugin-context.ts'
+import type { QueryDataResponse } from '../plugin.ts'
+import {
+  toHandle,
+  type EncodeQueryData,
+  type PluginEnv,
+  type ServiceDefinition,
+  type ServiceRoute,
+} from '../service.ts'
+import { decodeQuery, type QueryCall } from './query-request.ts'
+
+const byCodePoint = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b))
+
+/**
+ * HTTP code of an answer: 200 unless a refId failed; then the first plugin error in the order of refIds decides, else the first
+ * downstream one, which is never laid at this server (4xx kept, else 400). Source: GetResponseCode of the datasource apiserver.
+ */
+const codeOf = ({ responses }: QueryDataResponse): number => {
+  const failed = [...responses].filter(([, { error }]) => error !== '').toSorted(([a], [b]) => byCodePoint(a, b))
+  const [, first] = failed.find(([, { errorSource }]) => errorSource !== 'downstream') ?? failed[0] ?? []
+  if (first === undefined) return 200
+  const { status, errorSource } = first
+  if (errorSource === 'downstream') return status >= 400 && status <= 499 ? status : 400
+  return status >= 400 && status <= 599 ? status : 500
+}
+
+const headers: HeaderMap = { 'content-type': 'application/json' }
+
+const routesOf =
+  (handle: ServiceRoute['handle']) =>
+  (_entry: Service, { spec }: DataPlaneService): ReadonlyArray<ServiceRoute> =>
+    (spec.pluginType === 'app'
+      ? ['/namespaces/{namespace}/query']
+      : ['/namespaces/{namespace}/connections/{uid}/query', '/namespaces/{namespace}/datasources/{uid}/query']
+    ).map((path) => ({ method: 'POST', path, handle }))
+
+const callQuery = (call: QueryCall, env: PluginEnv): Result<QueryDataResponse> =>
+  pipe(
+    pluginContextOf(call, env),
+    TE.flatMap((pluginContext) =>
+      env.plugin.client.queryData({ pluginContext, headers: call.headers, queries: call.queries }, env),
+    ),
+  )
+
+/** Queries: `POST …/{connections,datasources}/{uid}/query` becomes QueryData, its frames become Grafana's JSON. */
+export const query = (encodeQueryData: EncodeQueryData): ServiceDefinition => ({
+  type: 'query',
+  routes: routesOf(
+    toHandle({
+      decode: decodeQuery,
+      call: callQuery,
+      encode: (answer) =>
+        pipe(
+          encodeQueryData(answer),
+          E.mapLeft((fault): AggregatorError => ({
+            _tag: 'BadPlugin',
+            message: `the plugin's answer cannot be read: ${fault}`,
+          })),
+          E.map((chunks) => bytes(codeOf(answer), headers, chunks)),
+        ),
+    }),
+  ),
+})

@@ -1,0 +1,43 @@
+import type { DataPlaneService } from './api/dataplane-service.ts'
+import type { StatusCause } from './api/status.ts'
+
+/**
+ * An object that a source found and could not accept. Shape of `origin`: `prometheus.yml#2` (second document) for a file,
+ * the object's name elsewhere.
+ */
+export interface RejectedObject {
+  readonly origin: string
+  readonly name: string | undefined
+  readonly causes: ReadonlyArray<StatusCause>
+}
+
+/** The whole present state: what is not in it does not exist. An unchanged object is the same (`===`) object again. */
+export interface Snapshot {
+  readonly services: ReadonlyArray<DataPlaneService>
+  readonly rejected: ReadonlyArray<RejectedObject>
+}
+
+/** Something between the source and its objects: a lost directory, a file that is not YAML. The last good state serves on. */
+export interface SourceError {
+  readonly message: string
+  /** File, URL or object at fault, as the source names it. */
+  readonly origin: string
+  readonly cause?: unknown
+}
+
+export interface SourceObserver {
+  readonly next: (snapshot: Snapshot) => void
+  readonly error: (error: SourceError) => void
+}
+
+export type Unsubscribe = () => Promise<void>
+
+/**
+ * Where DataPlaneService objects come from. Laws, held by one behaviour suite for all sources: after `subscribe` the first
+ * snapshot comes without asking, and never inside the call itself; each further one is whole; a bad object or file is
+ * rejected by name while the rest is served; after `unsubscribe` resolved nothing is called and nothing is left open;
+ * several subscribers do not disturb each other.
+ */
+export interface DataPlaneServiceSource {
+  subscribe(observer: SourceObserver): Unsubscribe
+}

@@ -1,0 +1,115 @@
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+
+import { E } from './fp.ts'
+import { errorCodeOf } from './watch.ts'
+
+export interface TextFile {
+  readonly name: string
+  /** Left: why there is no text, one sentence that names no path. */
+  readonly text: E.Either<string, string>
+}
+
+export interface TextFilesOptions {
+  /** A directory, read without its subdirectories; or one file. */
+  readonly path: string
+  /** Which files of the directory count, by name. Hidden ones never do. */
+  readonly accepts: (name: string) => boolean
+  readonly fileLimitBytes: number
+}
+
+/** All files sorted by name. A file whose text is the same is the same (`===`) object again. Left: why the path cannot be read. */
+export type ReadTextFiles = () => Promise<E.Either<string, ReadonlyArray<TextFile>>>
+
+interface Known {
+  readonly file: TextFile
+  /** Identity and times of what was read; `undefined` when they prove nothing. */
+  readonly signature: string | undefined
+}
+
+/**
+ * File times move in steps (4 ms, up to 2 s on old file systems): a file written again within the step in which it was read
+ * looks unchanged. So times prove something only when they were this old at the time of the read. Git calls it "racy".
+ */
+const racyMs = 2000
+
+/** Open files at a time. */
+const batchSize = 64
+
+const sameText = (a: TextFile['text'], b: TextFile['text']): boolean =>
+  E.isRight(a) ? E.isRight(b) && a.right === b.right : E.isLeft(b) && a.left === b.left
+
+const decodeText = (bytes: Uint8Array): E.Either<string, string> =>
+  E.tryCatch(
+    () => new TextDecoder('utf-8', { fatal: true }).decode(bytes),
+    () => 'expected UTF-8 text',
+  )
+
+const unreadable = (what: string, cause: unknown): string => `expected a readable ${what}, got ${errorCodeOf(cause)}`
+
+interface Entry {
+  readonly path: string
+  readonly name: string
+  /** Listed for sure, so that its absence is a fault: a link to nothing. */
+  readonly mustExist: boolean
+}
+
+const list = async ({ path, accepts }: TextFilesOptions): Promise<ReadonlyArray<Entry>> => {
+  try {
+    const entries = await readdir(path, { withFileTypes: true })
+    return entries
+      .filter(({ name }) => !name.startsWith('.') && accepts(name))
+      .map((entry) => ({ path: join(path, entry.name), name: entry.name, mustExist: entry.isSymbolicLink() }))
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
+  } catch (cause) {
+    if (errorCodeOf(cause) !== 'ENOTDIR') throw cause
+    return [{ path, name: basename(path), mustExist: true }]
+  }
+}
+
+/** `undefined`: deleted since it was listed. */
+const readOne = async (entry: Entry, known: Known | undefined, limitBytes: number): Promise<Known | undefined> => {
+  const { name, path } = entry
+  const remember = (text: TextFile['text'], signature?: string): Known => ({
+    file: known !== undefined && sameText(known.file.text, text) ? known.file : { name, text },
+    signature,
+  })
+  try {
+    const startedAtMs = Date.now()
+    const info = await stat(path, { bigint: true })
+    // Before any open: opening a FIFO waits for its writer, forever.
+    if (!info.isFile()) return remember(E.left('expected a regular file'))
+    if (info.size > limitBytes) {
+      const sizes = `${String(limitBytes)} bytes (option fileLimitBytes), got ${String(info.size)}`
+      return remember(E.left(`expected at most ${sizes}`))
+    }
+    const signature = [info.dev, info.ino, info.size, info.mtimeNs, info.ctimeNs].join()
+    if (known?.signature === signature) return known
+    const text = decodeText(await readFile(path))
+    return remember(text, startedAtMs - Number(info.ctimeMs) > racyMs ? signature : undefined)
+  } catch (cause) {
+    return errorCodeOf(cause) === 'ENOENT' && !entry.mustExist ? undefined : remember(E.left(unreadable('file', cause)))
+  }
+}
+
+/** Reads a directory of small text files again and again; only those whose size, identity or times changed are opened. */
+export const createTextFiles = (options: TextFilesOptions): ReadTextFiles => {
+  let known: ReadonlyMap<string, Known> = new Map()
+  return async () => {
+    try {
+      const entries = await list(options)
+      const found = new Map<string, Known>()
+      for (let start = 0; start < entries.length; start += batchSize) {
+        const batch = entries.slice(start, start + batchSize)
+        const read = await Promise.all(
+          batch.map((entry) => readOne(entry, known.get(entry.name), options.fileLimitBytes)),
+        )
+        for (const one of read) if (one !== undefined) found.set(one.file.name, one)
+      }
+      known = found
+      return E.right([...found.values()].map(({ file }) => file))
+    } catch (cause) {
+      return E.left(unreadable('file or directory', cause))
+    }
+  }
+}
