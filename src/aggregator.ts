@@ -1,4 +1,4 @@
-import { dispatch } from './dispatch.ts'
+import { dispatch, requestHeaders } from './dispatch.ts'
 import { door, type Door } from './express/handler.ts'
 import { encodeQueryData } from './frames/index.ts'
 import { applyLayers, layers } from './layers/index.ts'
@@ -6,7 +6,6 @@ import { toSettings, type AggregatorOptions } from './options.ts'
 import { liveTable, type Registry } from './routing/live-table.ts'
 import { match } from './routing/match.ts'
 import { serviceDefinitions } from './services/index.ts'
-import { forwardedNames } from './services/query-headers.ts'
 import { logRequests } from './telemetry/log.ts'
 
 /** The Router: mount it first with `app.use()`. */
@@ -19,8 +18,6 @@ export interface DataPlaneAggregator extends AsyncDisposable {
   /** Drains, then stops plugins and watches; leaves no process, socket, timer or listener behind. Call it before or after the server's own. */
   readonly close: () => Promise<void>
 }
-
-const requestHeaders = ['content-type', 'accept', ...forwardedNames]
 
 /**
  * One Router that takes every data plane path which a DataPlaneService claims to its plugin, and calls `next()` for the rest.

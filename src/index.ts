@@ -3,7 +3,14 @@ export type { AggregatorOptions, LimitOptions } from './options.ts'
 export { createServer, type ExpressApp } from './express/server.ts'
 
 export { fileSource, memorySource } from './sources/index.ts'
-export type { DataPlaneServiceSource, RejectedObject, Snapshot, SourceError, SourceObserver, Unsubscribe } from './source.ts'
+export type {
+  DataPlaneServiceSource,
+  RejectedObject,
+  Snapshot,
+  SourceError,
+  SourceObserver,
+  Unsubscribe,
+} from './source.ts'
 
 export { inProcess, pluginDirectory } from './plugins/index.ts'
 export type * from './plugin.ts'

@@ -1,3 +1,4 @@
+import type { BigIntStats } from 'node:fs'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 
@@ -23,7 +24,6 @@ export type ReadTextFiles = () => Promise<E.Either<string, ReadonlyArray<TextFil
 
 interface Known {
   readonly file: TextFile
-  /** Identity and times of what was read; `undefined` when they prove nothing. */
   readonly signature: string | undefined
 }
 
@@ -67,29 +67,34 @@ const list = async ({ path, accepts }: TextFilesOptions): Promise<ReadonlyArray<
   }
 }
 
+/** The text of one file. Left: why there is none, one sentence that names no path. */
+export const readTextFile = async (path: string, limitBytes: number): Promise<E.Either<string, string>> => {
+  try {
+    const info = await stat(path)
+    // Before any open: opening a FIFO waits for its writer, forever.
+    if (!info.isFile()) return E.left('expected a regular file')
+    if (info.size <= limitBytes) return decodeText(await readFile(path))
+    return E.left(`expected at most ${String(limitBytes)} bytes (option fileLimitBytes), got ${String(info.size)}`)
+  } catch (cause) {
+    return E.left(unreadable('file', cause))
+  }
+}
+
+/** What tells a file from another, and from itself before a change; `undefined` while times prove nothing. */
+const signatureOf = (info: BigIntStats, nowMs: number): string | undefined =>
+  nowMs - Number(info.ctimeMs) > racyMs ? [info.dev, info.ino, info.size, info.mtimeNs, info.ctimeNs].join() : undefined
+
 /** `undefined`: deleted since it was listed. */
 const readOne = async (entry: Entry, known: Known | undefined, limitBytes: number): Promise<Known | undefined> => {
   const { name, path } = entry
-  const remember = (text: TextFile['text'], signature?: string): Known => ({
-    file: known !== undefined && sameText(known.file.text, text) ? known.file : { name, text },
-    signature,
-  })
-  try {
-    const startedAtMs = Date.now()
-    const info = await stat(path, { bigint: true })
-    // Before any open: opening a FIFO waits for its writer, forever.
-    if (!info.isFile()) return remember(E.left('expected a regular file'))
-    if (info.size > limitBytes) {
-      const sizes = `${String(limitBytes)} bytes (option fileLimitBytes), got ${String(info.size)}`
-      return remember(E.left(`expected at most ${sizes}`))
-    }
-    const signature = [info.dev, info.ino, info.size, info.mtimeNs, info.ctimeNs].join()
-    if (known?.signature === signature) return known
-    const text = decodeText(await readFile(path))
-    return remember(text, startedAtMs - Number(info.ctimeMs) > racyMs ? signature : undefined)
-  } catch (cause) {
-    return errorCodeOf(cause) === 'ENOENT' && !entry.mustExist ? undefined : remember(E.left(unreadable('file', cause)))
-  }
+  const nowMs = Date.now()
+  const info = await stat(path, { bigint: true }).catch(() => undefined)
+  if (info === undefined && !entry.mustExist) return undefined
+  const signature = info && signatureOf(info, nowMs)
+  if (known !== undefined && signature !== undefined && signature === known.signature) return known
+  const text = await readTextFile(path, limitBytes)
+  const file = known !== undefined && sameText(known.file.text, text) ? known.file : { name, text }
+  return { file, signature }
 }
 
 /** Reads a directory of small text files again and again; only those whose size, identity or times changed are opened. */

@@ -49,8 +49,9 @@ const unescape = (match: string): string => {
   return Buffer.from(text, 'utf8').toString('latin1')
 }
 
-/** What stands between the quotes, escapes resolved; bytes that are no UTF-8 stay. */
-export const unescapeJson = (inner: string): string => (inner.includes('\\') ? inner.replace(ESCAPE, unescape) : inner)
+/** What stands between the quotes, escapes resolved; bytes that are no UTF-8 stay. `pattern` finds one escape, or a pair. */
+export const unescapeJson = (inner: string, pattern = ESCAPE): string =>
+  inner.includes('\\') ? inner.replace(pattern, unescape) : inner
 
 /** A cursor over one text. */
 interface Reader {
@@ -88,8 +89,11 @@ const readItems = (reader: Reader, depth: number): JsonValue => {
   const items: Array<JsonValue> = []
   reader.position++
   if (peek(reader) !== ']') {
-    do items.push(readValue(reader, depth))
-    while (peek(reader) === ',' && reader.position++ >= 0)
+    for (;;) {
+      items.push(readValue(reader, depth))
+      if (peek(reader) !== ',') break
+      reader.position++
+    }
     if (peek(reader) !== ']') return fail(reader)
   }
   reader.position++
@@ -109,8 +113,11 @@ const readMembers = (reader: Reader, depth: number): JsonValue => {
   const members: Array<JsonMember> = []
   reader.position++
   if (peek(reader) !== '}') {
-    do members.push(readMember(reader, depth))
-    while (peek(reader) === ',' && reader.position++ >= 0)
+    for (;;) {
+      members.push(readMember(reader, depth))
+      if (peek(reader) !== ',') break
+      reader.position++
+    }
     if (peek(reader) !== '}') return fail(reader)
   }
   reader.position++

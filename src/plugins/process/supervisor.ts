@@ -28,7 +28,7 @@ export interface SupervisorOptions {
 type State =
   | { readonly name: 'idle' }
   | { readonly name: 'starting'; readonly abort: AbortController; readonly settled: Promise<void> }
-  | { readonly name: 'ready'; readonly process: PluginProcess; readonly sinceMs: number }
+  | { readonly name: 'ready'; readonly process: PluginProcess }
   | { readonly name: 'backing-off'; readonly retryAtMs: number; readonly cancel: () => void }
   | { readonly name: 'stopping' }
   | { readonly name: 'stopped' }
@@ -99,7 +99,7 @@ export const createSupervisor = (options: SupervisorOptions): Supervisor => {
 
   const watch = async (process: PluginProcess): Promise<void> => {
     const sinceMs = clock.now()
-    enter({ name: 'ready', process, sinceMs }, 'info', { pid: process.pid })
+    enter({ name: 'ready', process }, 'info', { pid: process.pid })
     const { code, signal, stderr } = await process.ended
     if (state.name !== 'ready') return
     if (clock.now() - sinceMs >= backoff.resetAfterMs) failureCount = 0

@@ -1,0 +1,70 @@
+import test from 'ava'
+
+import { createLogReader } from '../../../src/plugins/process/logs.ts'
+import { recordingLogger } from '../_setup.ts'
+
+const read = (lines: ReadonlyArray<string>): ReadonlyArray<unknown> => {
+  const logger = recordingLogger()
+  const log = createLogReader(logger, 'testds')
+  lines.forEach(log)
+  return logger.lines.map(({ level, message, fields }) => [level, message, fields])
+}
+const plugin = 'testds'
+const hclog = (fields: object): string => JSON.stringify({ '@timestamp': '2026-01-01T00:00:00.000000Z', ...fields })
+
+const levels = [
+  ['trace', 'debug'],
+  ['debug', 'debug'],
+  ['info', 'info'],
+  ['warn', 'warn'],
+  ['error', 'error'],
+  ['INFO', 'info'],
+] as const
+for (const [given, level] of levels) {
+  test(`logs an hclog line of level ${given} at ${level}, with its fields`, (t) => {
+    const line = hclog({ '@level': given, '@message': 'hi', n: 1, '@module': 'm' })
+    t.deepEqual(read([line]), [[level, 'hi', { n: 1, '@module': 'm', plugin }]])
+  })
+}
+
+const verbatim: ReadonlyArray<readonly [string, string]> = [
+  ['plain text', 'hello'],
+  ['null', 'null'],
+  ['a JSON array', '[1]'],
+  ['broken JSON', '{"@level":"info"'],
+  ['an unknown level', hclog({ '@level': 'all', '@message': 'hi' })],
+  ['no level', hclog({ '@message': 'hi' })],
+  ['a level that is no string', hclog({ '@level': 1, '@message': 'hi' })],
+  ['a message that is no string', hclog({ '@level': 'info', '@message': { a: 1 } })],
+  ['an unknown tag', '[ERR] hi'],
+]
+for (const [what, line] of verbatim) {
+  test(`logs ${what} at debug as it is`, (t) => {
+    t.deepEqual(read([line]), [['debug', line, { plugin }]])
+  })
+}
+
+test('takes the level of a tag and leaves the line as it is', (t) => {
+  t.deepEqual(read(['[WARN] careful']), [['warn', '[WARN] careful', { plugin }]])
+})
+
+test('says nothing of empty lines', (t) => {
+  t.deepEqual(read(['']), [])
+})
+
+for (const start of ['panic: boom', 'fatal error: all goroutines are asleep - deadlock!']) {
+  test(`logs everything untagged at error from "${start}" on`, (t) => {
+    const tagged = hclog({ '@level': 'debug', '@message': 'hi' })
+    t.deepEqual(read(['before', start, 'goroutine 1 [running]:', tagged]), [
+      ['debug', 'before', { plugin }],
+      ['error', start, { plugin }],
+      ['error', 'goroutine 1 [running]:', { plugin }],
+      ['debug', 'hi', { plugin }],
+    ])
+  })
+}
+
+test('does not let a plugin speak in the name of another', (t) => {
+  const line = hclog({ '@level': 'info', '@message': 'hi', plugin: 'other' })
+  t.deepEqual(read([line]), [['info', 'hi', { plugin }]])
+})
