@@ -6,6 +6,13 @@ import { E } from './fp.ts'
 /** More causes than this help nobody; the rest is counted in a last one. */
 const maxCauses = 32
 
+const maxQuoted = 80
+
+const cut = (text: string): string => (text.length > maxQuoted ? `${text.slice(0, maxQuoted - 3)}...` : text)
+
+/** A value for a message. Long ones are cut: the report shall name the culprit, not carry it. */
+export const quote = (value: string): string => JSON.stringify(cut(value))
+
 /**
  * Path of a wrong field as Kubernetes writes it. Shape: `spec.services[1].path`. io-ts puts the index of the branch into the path
  * under a union or an intersection: keys whose parent is one are dropped.
@@ -13,11 +20,10 @@ const maxCauses = 32
 const fieldOf = (context: t.Context): string => {
   let field = ''
   for (let i = 1; i < context.length; i++) {
-    const parent = context[i - 1]?.type
-    if (parent instanceof t.UnionType || parent instanceof t.IntersectionType) continue
+    const parent = context[i - 1]
+    if (parent?.type instanceof t.UnionType || parent?.type instanceof t.IntersectionType) continue
     const key = context[i]?.key ?? ''
-    field +=
-      parent instanceof t.ArrayType || parent instanceof t.ReadonlyArrayType ? `[${key}]` : `${field && '.'}${key}`
+    field += Array.isArray(parent?.actual) ? `[${key}]` : `${field && '.'}${cut(key)}`
   }
   return field
 }
@@ -54,6 +60,13 @@ const toCause = ({ context, value, message }: t.ValidationError): StatusCause =>
     : { reason: 'FieldValueTypeInvalid', field, message: `expected ${name}, got ${natureOf(value)}` }
 }
 
+/** At most so many causes as somebody would read. */
+export const capCauses = (causes: ReadonlyArray<StatusCause>): ReadonlyArray<StatusCause> => {
+  if (causes.length <= maxCauses) return causes
+  const rest = `and ${String(causes.length - maxCauses)} more wrong fields`
+  return [...causes.slice(0, maxCauses), { reason: 'FieldValueInvalid', field: '', message: rest }]
+}
+
 /** The causes of a failed decode, one for each wrong field, in the order of the codec. Values are never quoted. */
 export const causesOf = (errors: t.Errors): ReadonlyArray<StatusCause> => {
   const causes = new Map<string, StatusCause>()
@@ -61,10 +74,7 @@ export const causesOf = (errors: t.Errors): ReadonlyArray<StatusCause> => {
     const cause = toCause(error)
     if (!causes.has(cause.field)) causes.set(cause.field, cause)
   }
-  const all = [...causes.values()]
-  if (all.length <= maxCauses) return all
-  const rest = `and ${String(all.length - maxCauses)} more wrong fields`
-  return [...all.slice(0, maxCauses), { reason: 'FieldValueInvalid', field: '', message: rest }]
+  return capCauses([...causes.values()])
 }
 
 /** Runs a codec; left: one cause for each wrong field. */

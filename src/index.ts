@@ -13,7 +13,31 @@ export type {
 } from './source.ts'
 
 export { inProcess, pluginDirectory } from './plugins/index.ts'
-export type * from './plugin.ts'
+export type {
+  AdmissionOperation,
+  AdmissionRequest,
+  AppInstanceSettings,
+  CallOptions,
+  DataFrameFormat,
+  DataQuery,
+  DataResponse,
+  DataSourceInstanceSettings,
+  GroupVersionKind,
+  InstalledPlugin,
+  InstanceSettings,
+  MutationResponse,
+  PluginClient,
+  PluginContext,
+  PluginContextProvider,
+  PluginContextRequest,
+  PluginHost,
+  PluginUser,
+  QueryDataRequest,
+  QueryDataResponse,
+  StatusResult,
+  TimeRange,
+  ValidationResponse,
+} from './plugin.ts'
 
 export { cachedContexts, provisionedContexts, staticContexts } from './contexts/index.ts'
 

@@ -82,7 +82,8 @@ const number = (option: string, value: number | undefined, fallback: number, min
 
 /** Checks options and fills in defaults; the caller's object is never written to. Throws a TypeError that names the option. */
 export const toSettings = (options: AggregatorOptions): Settings => {
-  check(typeof options === 'object' && (options as unknown) !== null, 'options', 'an object', options)
+  const given: unknown = options
+  check(typeof given === 'object' && given !== null, 'options', 'an object', given)
   const {
     source,
     plugins,

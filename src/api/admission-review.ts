@@ -3,7 +3,7 @@ import * as t from 'io-ts'
 const optional = <A>(codec: t.Type<A>): t.UnionC<[t.Type<A>, t.NullC, t.UndefinedC]> =>
   t.union([codec, t.null, t.undefined], codec.name)
 
-const object = t.UnknownRecord
+const object = t.union([t.UnknownRecord, t.null, t.undefined], 'an object')
 export const admissionApiVersion = 'admission.k8s.io/v1'
 
 /** What an apiserver asks of a webhook, as far as plugins can be told of it. Source: admission.k8s.io/v1 AdmissionReview. */
@@ -15,8 +15,8 @@ export const AdmissionReview = t.type({
     operation: t.string,
     kind: t.type({ group: t.string, version: t.string, kind: t.string }),
     namespace: optional(t.string),
-    object: optional(object),
-    oldObject: optional(object),
+    object: object,
+    oldObject: object,
   }),
 })
 export type AdmissionReview = t.TypeOf<typeof AdmissionReview>

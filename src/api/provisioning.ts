@@ -38,14 +38,14 @@ export interface ProvisioningFile {
 type Parsed<A> = E.Either<ReadonlyArray<StatusCause>, A>
 
 /** YAML's `url:` without a value is null, and counts as left out. */
-const orNull = <A>(codec: t.Type<A, A>, name: string) => t.union([codec, t.null], name)
+const withoutNulls = (value: unknown): unknown =>
+  t.UnknownRecord.is(value) ? Object.fromEntries(Object.entries(value).filter(([, inner]) => inner !== null)) : value
 
-const text = orNull(t.string, 'a string')
-const json = orNull(t.UnknownRecord, 'a map')
-const secrets = orNull(t.record(t.string, orNull(t.string, 'a string')), 'a map of strings')
+const map = t.record(t.string, t.unknown, 'a map')
+const secrets = t.record(t.string, t.union([t.string, t.null], 'a string'), 'a map of strings')
 
 /** `basicAuth: $WITH_AUTH` is a text even when the variable holds `true`. */
-const flag = t.union([t.boolean, t.literal('true'), t.literal('false'), t.null], 'true or false')
+const flag = t.union([t.boolean, t.literal('true'), t.literal('false')], 'true or false')
 
 const isOrgId = (value: unknown): value is number =>
   typeof value === 'number' && Number.isSafeInteger(value) && value > 0
@@ -54,7 +54,7 @@ const orgId = new t.Type<number>(
   'a positive whole number',
   isOrgId,
   (value, context) => {
-    const number = value === null || value === '' ? 1 : typeof value === 'string' ? Number(value) : value
+    const number = value === '' ? 1 : typeof value === 'string' ? Number(value) : value
     return isOrgId(number) ? t.success(number) : t.failure(value, context)
   },
   (value) => value,
@@ -62,31 +62,31 @@ const orgId = new t.Type<number>(
 
 const File = t.intersection([
   t.type({ apiVersion: t.literal(1, 'the number 1') }),
-  t.partial({ datasources: orNull(t.UnknownArray, 'a list'), apps: orNull(t.UnknownArray, 'a list') }),
+  t.partial({ datasources: t.UnknownArray, apps: t.UnknownArray }),
 ])
 
 const Datasource = t.intersection([
   t.type({ name: t.string, type: t.string }),
   t.partial({
-    uid: text,
+    uid: t.string,
     orgId,
-    url: text,
-    user: text,
-    database: text,
+    url: t.string,
+    user: t.string,
+    database: t.string,
     basicAuth: flag,
-    basicAuthUser: text,
-    jsonData: json,
+    basicAuthUser: t.string,
+    jsonData: map,
     secureJsonData: secrets,
   }),
 ])
 
 const App = t.intersection([
   t.type({ type: t.string }),
-  t.partial({ org_id: orgId, jsonData: json, secureJsonData: secrets }),
+  t.partial({ org_id: orgId, jsonData: map, secureJsonData: secrets }),
 ])
 
 const toSecrets = (given: t.TypeOf<typeof secrets> = {}): Readonly<Record<string, string>> =>
-  Object.fromEntries(Object.entries(given ?? {}).map(([key, value]) => [key, value ?? '']))
+  Object.fromEntries(Object.entries(given).map(([key, value]) => [key, value ?? '']))
 
 const below =
   (field: string) =>
@@ -96,7 +96,7 @@ const below =
 /** A whole file in Grafana's provisioning format, `apiVersion: 1`, its entries still to be parsed one by one. Pure. */
 export const parseProvisioningFile = (value: unknown): Parsed<ProvisioningFile> =>
   pipe(
-    value,
+    withoutNulls(value),
     decodeWith(File),
     E.map(({ datasources, apps }) => ({ datasources: datasources ?? [], apps: apps ?? [] })),
   )
@@ -108,7 +108,7 @@ export const parseProvisioningFile = (value: unknown): Parsed<ProvisioningFile> 
  */
 export const parseDatasource = (value: unknown, field: string): Parsed<ProvisionedDatasource> =>
   pipe(
-    value,
+    withoutNulls(value),
     decodeWith(Datasource),
     E.mapLeft(below(field)),
     E.map((entry) => ({
@@ -129,7 +129,7 @@ export const parseDatasource = (value: unknown, field: string): Parsed<Provision
 /** One app after the expansion of its variables, as `parseDatasource`. Source: pkg/services/provisioning/plugins/types.go. */
 export const parseApp = (value: unknown, field: string): Parsed<ProvisionedApp> =>
   pipe(
-    value,
+    withoutNulls(value),
     decodeWith(App),
     E.mapLeft(below(field)),
     E.map((entry) => ({

@@ -14,6 +14,22 @@ const optional = <A>(codec: t.Type<A, unknown, unknown>): t.Type<A | undefined, 
     t.identity,
   )
 
+/** io-ts copies by assignment: a member named `__proto__` would become the copy's prototype, and its members pass unchecked. */
+const withoutProto = (value: unknown): unknown => {
+  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, '__proto__')) return value
+  return Object.fromEntries(Object.entries(value).filter(([key]) => key !== '__proto__'))
+}
+
+const object = <P extends t.Props>(props: P, name = 'an object') => {
+  const codec = t.partial(props)
+  return new t.Type<t.TypeOf<typeof codec>, unknown, unknown>(
+    name,
+    (value): value is t.TypeOf<typeof codec> => codec.is(value),
+    (value, context) => codec.validate(withoutProto(value), context),
+    t.identity,
+  )
+}
+
 const integer = new t.Type<number, unknown, unknown>(
   'an integer',
   (value): value is number => typeof value === 'number' && Number.isSafeInteger(value),
@@ -38,7 +54,7 @@ export interface DataSourceRef {
   readonly uid?: string | undefined
 }
 
-const refObject = t.partial(
+const refObject = object(
   { type: optional(t.string), uid: optional(t.string), apiVersion: optional(t.string) },
   'an object or a string',
 )
@@ -51,24 +67,35 @@ const dataSourceRef = new t.Type<DataSourceRef, unknown, unknown>(
   t.identity,
 )
 
-const timeRange = t.partial({ from: optional(t.string), to: optional(t.string) })
+/** JSON can spell what float64 holds as infinity, and what no int64 holds. */
+const duration = new t.Type<number, unknown, unknown>(
+  'a number of milliseconds',
+  (value): value is number => typeof value === 'number',
+  (value, context) =>
+    typeof value === 'number' && Math.abs(value) <= Number.MAX_SAFE_INTEGER
+      ? t.success(value)
+      : t.failure(value, context),
+  t.identity,
+)
 
-export const DataQuery = t.partial({
+const timeRange = object({ from: optional(t.string), to: optional(t.string) })
+
+export const DataQuery = object({
   refId: optional(t.string),
   datasource: optional(dataSourceRef),
   datasourceId: optional(t.number),
   queryType: optional(t.string),
   maxDataPoints: optional(numberOrNumericText),
-  intervalMs: optional(t.number),
+  intervalMs: optional(duration),
   timeRange: optional(timeRange),
   resultAssertions: optional(
-    t.partial({ type: optional(t.string), typeVersion: optional(t.array(integer)), maxFrames: optional(integer) }),
+    object({ type: optional(t.string), typeVersion: optional(t.array(integer)), maxFrames: optional(integer) }),
   ),
   hide: optional(t.boolean),
 })
 export type DataQuery = t.TypeOf<typeof DataQuery>
 
-export const QueryDataBody = t.partial({
+export const QueryDataBody = object({
   from: optional(t.string),
   to: optional(t.string),
   queries: optional(t.array(DataQuery)),

@@ -1,4 +1,4 @@
-import { decodeWith } from '../decode.ts'
+import { capCauses, decodeWith, quote } from '../decode.ts'
 import { E, pipe } from '../fp.ts'
 import {
   apiVersion,
@@ -40,9 +40,6 @@ const methodsOfType: Readonly<Record<ServiceType, ReadonlyArray<string> | undefi
 }
 
 const cause = (reason: CauseReason, field: string, message: string): StatusCause => ({ reason, field, message })
-
-/** Long values are cut: the report shall name the culprit, not carry it. */
-const quote = (value: string): string => JSON.stringify(value.length > 80 ? `${value.slice(0, 77)}...` : value)
 
 const unsupported = (field: string, value: string, supported: ReadonlyArray<string>): StatusCause =>
   cause(
@@ -107,9 +104,9 @@ const toService = ({ type, method, path }: DataPlaneServiceShape['spec']['servic
   ...(path === undefined || path === '' ? {} : { path }),
 })
 
-/** Identity in a text: parameters are equal whatever their name, since they claim the same paths. */
-const identity = ({ type, method, path }: Service): string =>
-  `${type} ${method ?? '*'} ${path?.replace(/\{\w+\}/g, '{}') ?? ''}`
+/** Identity in a text: parameters and wildcards are equal whatever their name, since they claim the same paths. */
+const identity = ({ type, method, path = '' }: Service): string =>
+  `${type} ${method ?? methodsOfType[type]?.join() ?? '*'} ${path.replace(/\{\w+\}/g, '{}').replace(/\{\w+\.\.\.\}$/, '*')}`
 
 const checkDuplicates = (services: ReadonlyArray<Service>): Causes => {
   const first = new Map<string, number>()
@@ -161,7 +158,7 @@ export const parseDataPlaneService = (value: unknown): E.Either<Causes, DataPlan
     E.flatMap((shape) => {
       const causes = check(shape)
       const { pluginType } = shape.spec
-      if (causes.length > 0 || !isPluginType(pluginType)) return E.left(causes)
+      if (causes.length > 0 || !isPluginType(pluginType)) return E.left(capCauses(causes))
       const services = shape.spec.services.map(toService)
       return E.right({ ...shape, spec: { ...shape.spec, pluginType, services } })
     }),

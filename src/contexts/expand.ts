@@ -6,10 +6,17 @@ export interface Surroundings {
   readonly readFile: (path: string) => Promise<E.Either<string, string>>
 }
 
+/** A variable without a value: it counts as empty. */
+export interface UnsetVariable {
+  readonly field: string
+  readonly name: string
+  /** Written `$name`: in a password that may be no reference at all, but a `$` that should have been `$$`. */
+  readonly isBare: boolean
+}
+
 export interface Expanded {
   readonly value: unknown
-  /** Names of variables that have no value: they count as empty. */
-  readonly unset: ReadonlySet<string>
+  readonly unset: ReadonlyArray<UnsetVariable>
 }
 
 /** `$$`, `$__env{NAME}`, `$__file{/path}`, `${NAME}`, `$NAME`, and the one-character names of Go's os.Expand such as `$1`. */
@@ -25,7 +32,7 @@ export const expandVariables = async (
   rootField: string,
   { env, readFile }: Surroundings,
 ): Promise<E.Either<string, Expanded>> => {
-  const unset = new Set<string>()
+  const unset: UnsetVariable[] = []
   const failures: string[] = []
 
   const read = async (path: string, field: string): Promise<string> => {
@@ -41,8 +48,9 @@ export const expandVariables = async (
     for (const match of text.matchAll(reference)) {
       const [whole, dollar, ofEnv, path, ofBraces, bare] = match
       const name = ofEnv ?? ofBraces ?? bare ?? ''
-      if (dollar === undefined && path === undefined && name !== '' && env[name] === undefined) unset.add(name)
-      const value = dollar ?? (path === undefined ? env[name] : await read(path, field))
+      const variable = Object.hasOwn(env, name) ? env[name] : undefined
+      const value = dollar ?? (path === undefined ? variable : await read(path, field))
+      if (value === undefined) unset.push({ field, name, isBare: bare !== undefined })
       expanded += text.slice(end, match.index) + (value ?? '')
       end = match.index + whole.length
     }

@@ -61,11 +61,13 @@ const lastUpdatedMS = (content: unknown): number => 2 ** 40 + hash(content).read
 /** The plugin SDK keeps one instance per id: two datasources must never share one. 48 bits of a hash of what identifies it. */
 const idOf = (orgId: number, uid: string): number => 1 + hash([orgId, uid]).readUIntBE(0, 6)
 
-const toAppSettings = ({ jsonData, secureJsonData }: ProvisionedApp): AppInstanceSettings => ({
+const toAppSettings = ({ jsonData, secureJsonData }: Omit<ProvisionedApp, 'orgId' | 'type'>): AppInstanceSettings => ({
   jsonData: Buffer.from(canonicalJson(jsonData)),
   decryptedSecureJsonData: secureJsonData,
   lastUpdatedMS: lastUpdatedMS([jsonData, secureJsonData]),
 })
+
+const unconfiguredApp = toAppSettings({ jsonData: {}, secureJsonData: {} })
 
 const toDatasourceSettings = (entry: ProvisionedDatasource, uid: string): DataSourceInstanceSettings => ({
   id: idOf(entry.orgId, uid),
@@ -81,56 +83,68 @@ const toDatasourceSettings = (entry: ProvisionedDatasource, uid: string): DataSo
   lastUpdatedMS: lastUpdatedMS({ ...entry, uid }),
 })
 
-const notFound = (kind: string, name: string): E.Either<AggregatorError, never> =>
-  E.left({ _tag: 'NotFound', message: `${kind} "${name}" not found`, details: { name, kind } })
+const notFound = (kind: string, name: string): AggregatorError => ({
+  _tag: 'NotFound',
+  message: `${kind} "${name}" not found`,
+  details: { name, kind },
+})
 
 /** The organisation of what lies in no namespace. */
 const noOrg = 0
 
+export interface InstanceTableInput {
+  readonly datasources: Iterable<ProvisionedDatasource>
+  readonly apps: Iterable<ProvisionedApp>
+  readonly options: InstanceTableOptions
+  /** Of two with one uid, or two of one app, the first is found; this hears of the second. */
+  readonly onDuplicate: (kind: 'datasources' | 'apps', name: string) => void
+  /** The answer for what is not here while the table may lack something. Default: it does not exist. */
+  readonly missing?: AggregatorError
+}
+
 /**
- * Instances by organisation and uid (datasources) or plugin id (apps). Of two with one uid the first is found, and `onDuplicate`
- * is told of the second. An app without settings has empty ones, as in Grafana, since its plugin cannot do without.
+ * Instances by organisation and uid (datasources) or plugin id (apps). An app without an entry has empty settings, as in
+ * Grafana, since its plugin cannot do without any.
  */
-export const createInstanceTable = (
-  datasources: Iterable<ProvisionedDatasource>,
-  apps: Iterable<ProvisionedApp>,
-  { orgOfNamespace = toOrgId, grafanaConfig: given = {} }: InstanceTableOptions,
-  onDuplicate: (name: string) => void,
-): InstanceTable => {
+export const createInstanceTable = ({
+  datasources,
+  apps,
+  options: { orgOfNamespace = toOrgId, grafanaConfig: given = {} },
+  onDuplicate,
+  missing,
+}: InstanceTableInput): InstanceTable => {
   const config = Object.entries({ ...sqlDefaults, ...given }).sort(([a], [b]) => (a < b ? -1 : 1))
   const grafanaConfig = Object.freeze(Object.fromEntries(config))
-  const types = new Map<string, string>()
-  const instances = new Map<string, InstanceSettings>()
-  const keyOf = (kind: string, orgId: number, name: string): string => `${kind} ${String(orgId)} ${name}`
-  const add = (key: string, type: string, name: string, settings: InstanceSettings): void => {
-    if (instances.has(key)) onDuplicate(name)
-    else instances.set(key, Object.freeze(settings))
-    if (!types.has(key)) types.set(key, type)
-  }
+  const keyOf = (orgId: number, name: string): string => `${String(orgId)} ${name}`
+  const datasourcesByKey = new Map<string, { readonly type: string; readonly settings: InstanceSettings }>()
+  const appsByKey = new Map<string, InstanceSettings>()
 
   for (const entry of datasources) {
     const { orgId, type, uid = uidOf(entry.name) } = entry
+    const key = keyOf(orgId, uid)
     const dataSourceInstanceSettings = toDatasourceSettings(entry, uid)
-    add(keyOf('datasource', orgId, uid), type, uid, { orgId, dataSourceInstanceSettings, grafanaConfig })
+    if (datasourcesByKey.has(key)) onDuplicate('datasources', uid)
+    else datasourcesByKey.set(key, { type, settings: { orgId, dataSourceInstanceSettings, grafanaConfig } })
   }
   for (const entry of apps) {
     const { orgId, type } = entry
-    add(keyOf('app', orgId, type), type, type, { orgId, appInstanceSettings: toAppSettings(entry), grafanaConfig })
+    const key = keyOf(orgId, type)
+    if (appsByKey.has(key)) onDuplicate('apps', type)
+    else appsByKey.set(key, { orgId, appInstanceSettings: toAppSettings(entry), grafanaConfig })
   }
 
   return {
     find: ({ pluginId, pluginType, uid, namespace }) => {
       const orgId = namespace === '' ? noOrg : orgOfNamespace(namespace)
-      if (orgId === undefined) return notFound('namespaces', namespace)
+      if (orgId === undefined) return E.left(notFound('namespaces', namespace))
       if (pluginType === 'app') {
-        const empty = { orgId, type: pluginId, jsonData: {}, secureJsonData: {} }
-        const appInstanceSettings = toAppSettings(empty)
-        return E.right(instances.get(keyOf('app', orgId, pluginId)) ?? { orgId, appInstanceSettings, grafanaConfig })
+        const app = appsByKey.get(keyOf(orgId, pluginId))
+        if (app === undefined && missing !== undefined) return E.left(missing)
+        return E.right(app ?? { orgId, appInstanceSettings: unconfiguredApp, grafanaConfig })
       }
       if (uid === undefined) return E.right({ orgId, grafanaConfig })
-      const key = keyOf('datasource', orgId, uid)
-      const settings = types.get(key) === pluginId ? instances.get(key) : undefined
-      return settings === undefined ? notFound('datasources', uid) : E.right(settings)
+      const found = datasourcesByKey.get(keyOf(orgId, uid))
+      return found?.type === pluginId ? E.right(found.settings) : E.left(missing ?? notFound('datasources', uid))
     },
   }
 }

@@ -70,9 +70,8 @@ export const door = <A>({ match, serve, bodyLimitBytes }: Inside<A>): Door => {
     }
     const done = serve(claim, arrival, client.signal)().then((result) => {
       if (E.isRight(result)) return send(response, result.right)
-      if (result.left._tag !== 'Cancelled') return send(response, failure(result.left))
-      response.destroy()
-      return undefined
+      // Nothing is written to a client that left; one that is still there was cancelled by the drain.
+      return send(response, failure(result.left._tag === 'Cancelled' ? closing : result.left))
     })
     running.set(client, done)
     await done

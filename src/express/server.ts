@@ -12,7 +12,7 @@ export type ExpressApp = RequestListener & { readonly request: object; readonly 
 /** A constructor whose instances are born with the prototype that Express would give them later. */
 const bornAs = <T extends typeof IncomingMessage | typeof ServerResponse>(base: T, prototype: object): T => {
   const construct = function (...args: unknown[]): object {
-    return Reflect.construct(base, args, construct)
+    return Reflect.construct(base, args, construct) as object
   }
   construct.prototype = prototype
   return construct as unknown as T

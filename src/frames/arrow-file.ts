@@ -37,13 +37,13 @@ const CONTINUATION = 0xffff_ffff
 const slice = (view: DataView, start: number, length: number): DataView =>
   new DataView(view.buffer, view.byteOffset + start, length)
 
-const readBatch = (file: DataView, blocks: FlatVector, index: number): RecordBatch => {
+const readBatch = (file: DataView, blocks: FlatVector, index: number, least: number): RecordBatch => {
   const block = blocks.start + index * BLOCK_BYTES
   const offset = int64At(blocks.view, block)
   const metadataLength = blocks.view.getInt32(block + 8, true)
   const bodyLength = int64At(blocks.view, block + 16)
-  if (offset < 0 || metadataLength < 16 || bodyLength < 0 || offset + metadataLength + bodyLength > file.byteLength)
-    return refuse(`expected record batch ${String(index)} to lie inside the file`)
+  if (offset < least || metadataLength < 16 || bodyLength < 0 || offset + metadataLength + bodyLength > file.byteLength)
+    return refuse(`expected record batch ${String(index)} to lie inside the file, after the one before it`)
   if (offset % 8 !== 0 || metadataLength % 8 !== 0 || bodyLength % 8 !== 0)
     return refuse(`expected record batch ${String(index)} to be aligned to 8 bytes`)
 
@@ -82,5 +82,12 @@ export const readArrowFile = (bytes: Uint8Array): ArrowFile => {
   const schema = tableField(footer, 1) ?? refuse('expected a schema in the footer')
   if (vectorField(footer, 2, BLOCK_BYTES).length > 0) return refuse('expected no dictionaries')
   const blocks = vectorField(footer, 3, BLOCK_BYTES)
-  return { schema, batches: Array.from({ length: blocks.length }, (_, index) => readBatch(file, blocks, index)) }
+  const batches: Array<RecordBatch> = []
+  let end = 0
+  for (let index = 0; index < blocks.length; index++) {
+    const batch = readBatch(file, blocks, index, end)
+    batches.push(batch)
+    end = batch.bodyStart + batch.bodyLength
+  }
+  return { schema, batches }
 }

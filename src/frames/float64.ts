@@ -73,13 +73,16 @@ const writeFraction = (view: DataView, position: number, value: number, biased: 
   const valueHigh = split - (split - value)
   const valueLow = value - valueHigh
   const product = value * power
-  const error =
-    valueHigh * powerHigh - product + valueHigh * powerLow + valueLow * powerHigh + valueLow * powerLow
+  const error = valueHigh * powerHigh - product + valueHigh * powerLow + valueLow * powerHigh + valueLow * powerLow
 
   const whole = Math.floor(error)
   const part = error - whole
   let upper = Math.floor(product / 1e8)
   let lower = product - upper * 1e8 + whole
+  if (lower < 0) {
+    lower += 1e8
+    upper--
+  }
   const halfGap = (HALF_GAP[biased] ?? 0) * power
 
   let digits = 15
@@ -95,13 +98,11 @@ const writeFraction = (view: DataView, position: number, value: number, biased: 
   if (verdict === 0) return writeLatin1(view, position, formatNumber(value))
 
   const step = digits === 15 ? 100 : digits === 16 ? 10 : 1
-  lower = Math.floor((lower + part) / step + 0.5) * step
+  const rest = (lower % step) + part
+  lower += (rest < step / 2 ? 0 : step) - (lower % step)
   if (lower >= 1e8) {
     lower -= 1e8
-    upper += 1
-  } else if (lower < 0) {
-    lower += 1e8
-    upper -= 1
+    upper++
   }
 
   const start = digitsStart(position, exponent)

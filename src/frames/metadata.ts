@@ -1,4 +1,4 @@
-import { parseJson, unescapeJson, type JsonMember } from './json-value.ts'
+import { parseJson, unescapeJson, type JsonMember, type JsonValue } from './json-value.ts'
 import { formatGeneral } from './number-text.ts'
 import { refuse } from './refuse.ts'
 import {
@@ -52,6 +52,9 @@ const bareString = ({ value, source }: JsonMember): string => {
   return value.kind === 'string' ? unescapeJson(source.trim().slice(1, -1), PAIRWISE) : mismatch('a string', value)
 }
 
+/** json-iterator, unlike encoding/json, minds a number that is too large also where it drops it. */
+const checkNumbers = (value: JsonValue): void => any().decode(value)
+
 /** Read by hand in Go, hence its own rules: keys exact, unknown ones fail, an empty one ends the object. */
 const threshold: Type = () => {
   let limit = 'null'
@@ -61,6 +64,7 @@ const threshold: Type = () => {
     switch (member.key) {
       case 'value':
         if (member.value.kind === 'number') limit = formatGeneral(toDouble(member.value))
+        else checkNumbers(member.value)
         return
       case 'color':
         color = bareString(member)
@@ -102,16 +106,20 @@ const mappingOptions: ReadonlyMap<string, Type> = new Map([
   ['special', struct([alwaysField('match', text), alwaysField('result', mappingResult)])],
 ])
 
-/** The type is compared as source text: an escape in it, or a space before it, makes it unknown to Go. */
+/** The type is compared as source text, so an escape in it makes it unknown to Go; options of null count as missing. */
 const mapping: Type = () => {
   let content = ''
   return {
     decode: (value) => {
       const members = value.kind === 'object' ? value.members : mismatch('a value mapping', value)
-      const name = members.findLast(({ key }) => key === 'type')?.source.replace(/^"+|"+$/g, '') ?? ''
+      checkNumbers(value)
+      const source = members.findLast(({ key }) => key === 'type')?.source.trim() ?? ''
+      const name = source.replace(/^"+|"+$/g, '')
       const options = (mappingOptions.get(name) ?? refuse(`expected a value mapping, got one of type ${quote(name)}`))()
-      const member = members.findLast(({ key }) => key === 'options') ?? refuse('expected options in a value mapping')
-      options.decode(member.value)
+      const given = members.findLast(({ key }) => key === 'options')?.value
+      options.decode(
+        given === undefined || given.kind === 'null' ? refuse('expected options in a value mapping') : given,
+      )
       content = `{"type":"${name}","options":${options.encode()}}`
     },
     isEmpty: () => false,

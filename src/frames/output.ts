@@ -5,6 +5,9 @@ export interface Output {
   position: number
 }
 
+/** Writes to the output and gives chunks away as it fills; what is left in it belongs to whoever writes next. */
+export type Chunks = Generator<Buffer, void>
+
 /** An answer below this is one chunk. */
 const CHUNK_BYTES = 128 * 1024
 
@@ -32,7 +35,7 @@ export const takeChunk = (out: Output): Buffer => {
 }
 
 /** Writes a binary string of any length. */
-export function* writeText(text: string, out: Output): Generator<Buffer, void> {
+export function* writeText(text: string, out: Output): Chunks {
   for (let from = 0; from < text.length; from += PIECE_BYTES) {
     if (isFull(out)) yield takeChunk(out)
     out.position += out.bytes.write(text.slice(from, from + PIECE_BYTES), out.position, 'latin1')
@@ -40,7 +43,7 @@ export function* writeText(text: string, out: Output): Generator<Buffer, void> {
 }
 
 /** Writes bytes of any length: few are copied, many are handed on as they are. */
-export function* writeBytes(bytes: Buffer, out: Output): Generator<Buffer, void> {
+export function* writeBytes(bytes: Buffer, out: Output): Chunks {
   if (out.position + bytes.length <= CHUNK_BYTES) {
     out.position += bytes.copy(out.bytes, out.position)
     return

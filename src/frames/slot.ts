@@ -110,26 +110,36 @@ export const pointer =
     }
   }
 
+/** A shorter list decoded over a longer one keeps the rest in store for a still longer one, as a slice keeps its array. */
 export const list =
   (type: Type): Type =>
   () => {
-    let elements: ReadonlyArray<Slot> | undefined
+    let store: Array<Slot> = []
+    let length: number | undefined
+    const elements = (): ReadonlyArray<Slot> => store.slice(0, length ?? 0)
     return {
       decode: (value) => {
         if (value.kind === 'null') {
-          elements = undefined
+          store = []
+          length = undefined
           return
         }
-        const previous = elements
         const items = value.kind === 'array' ? value.items : mismatch('an array', value)
-        elements = items.map((item, index) => {
-          const element = previous?.[index] ?? type()
+        if (items.length === 0) store = []
+        length = items.length
+        for (const [index, item] of items.entries()) {
+          const element = store[index] ?? type()
+          store[index] = element
           element.decode(item)
-          return element
-        })
+        }
       },
-      isEmpty: () => elements === undefined || elements.length === 0,
-      encode: () => (elements === undefined ? 'null' : `[${elements.map((element) => element.encode()).join(',')}]`),
+      isEmpty: () => (length ?? 0) === 0,
+      encode: () =>
+        length === undefined
+          ? 'null'
+          : `[${elements()
+              .map((element) => element.encode())
+              .join(',')}]`,
     }
   }
 

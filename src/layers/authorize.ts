@@ -1,4 +1,4 @@
-import type { Authorize, RequestAttributes } from '../authorization.ts'
+import type { Authorize, Decision, RequestAttributes } from '../authorization.ts'
 import { unexpected, type AggregatorError, type Result } from '../errors.ts'
 import { pipe, TE } from '../fp.ts'
 import type { HttpRequest } from '../http.ts'
@@ -22,13 +22,22 @@ const verbOf = (method: string, hasName: boolean): string => {
   }
 }
 
+/** A refused path may hold what cannot be decoded; it is asked about as well. */
+const decode = (segment: string): string => {
+  try {
+    return decodeURIComponent(segment)
+  } catch {
+    return segment
+  }
+}
+
 /** Read off the canonical path, the one that is sent on, by the rules of Kubernetes' RequestInfo. */
 export const attributesOf = ({ method, path, user }: HttpRequest, { service }: CallEnv): RequestAttributes => {
   const { group, version } = service.spec
-  const segments = path.split('/').slice(4).map(decodeURIComponent)
-  const isNamespaced = segments[0] === 'namespaces' && segments.length > 2
-  const namespace = isNamespaced ? (segments[1] ?? '') : ''
-  const [resource = '', name = '', subresource = ''] = isNamespaced ? segments.slice(2) : segments
+  const segments = path.split('/').slice(4, 9).map(decode)
+  const namespace = segments[0] === 'namespaces' ? (segments[1] ?? '') : ''
+  const [resource = '', name = '', subresource = ''] =
+    segments[0] === 'namespaces' && segments.length > 2 ? segments.slice(2) : segments
   return { user, verb: verbOf(method, name !== ''), group, version, namespace, resource, name, subresource, path }
 }
 
@@ -44,13 +53,17 @@ const forbidden = (
     (reason === undefined ? '' : `: ${reason}`),
 })
 
+const ask = async (hook: Authorize, attributes: RequestAttributes): Promise<Exclude<Decision, boolean>> => {
+  const decision = await hook(attributes)
+  if (typeof decision === 'boolean') return { allowed: decision }
+  if (typeof decision.allowed === 'boolean') return decision
+  throw new TypeError(`expected authorize to give a boolean or { allowed }, got ${typeof decision}`)
+}
+
 const decide = (hook: Authorize, attributes: RequestAttributes): Result<void> =>
   pipe(
-    TE.tryCatch(async () => hook(attributes), unexpected),
-    TE.flatMap((decision) => {
-      const { allowed, reason } = typeof decision === 'boolean' ? { allowed: decision } : decision
-      return allowed === true ? TE.right(undefined) : TE.left(forbidden(attributes, reason))
-    }),
+    TE.tryCatch(() => ask(hook, attributes), unexpected),
+    TE.flatMap(({ allowed, reason }) => (allowed ? TE.right(undefined) : TE.left(forbidden(attributes, reason)))),
   )
 
 /** Asks the host's hook with the full attributes; without a hook, authorization is the business of what stands before us. */

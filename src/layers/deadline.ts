@@ -2,6 +2,7 @@ import type { AggregatorError } from '../errors.ts'
 import { E } from '../fp.ts'
 import type { HttpAnswer } from '../http.ts'
 import type { Layer } from '../service.ts'
+import { total } from './total.ts'
 
 const tooLate = (timeoutMs: number): AggregatorError => ({
   _tag: 'PluginTimeout',
@@ -14,25 +15,29 @@ const tooLate = (timeoutMs: number): AggregatorError => ({
  */
 export const deadline =
   (timeoutMs: number): Layer =>
-  (next) =>
-  (request, env) =>
-  () =>
-    new Promise<E.Either<AggregatorError, HttpAnswer>>((resolve, reject) => {
-      const call = new AbortController()
-      const end = (error: AggregatorError): void => {
-        resolve(E.left(error))
-        call.abort()
-      }
-      const timer = setTimeout(end, timeoutMs, tooLate(timeoutMs))
-      const leave = (): void => {
-        end({ _tag: 'Cancelled' })
-      }
-      env.signal.addEventListener('abort', leave, { once: true })
-      if (env.signal.aborted) leave()
-      next(request, { ...env, signal: call.signal, timeoutMs })()
-        .then(resolve, reject)
-        .finally(() => {
+  (next) => {
+    const handle = total(next)
+    return (request, env) => () =>
+      new Promise<E.Either<AggregatorError, HttpAnswer>>((resolve) => {
+        if (env.signal.aborted) {
+          resolve(E.left({ _tag: 'Cancelled' }))
+          return
+        }
+        const call = new AbortController()
+        const settle = (result: E.Either<AggregatorError, HttpAnswer>): void => {
           clearTimeout(timer)
           env.signal.removeEventListener('abort', leave)
-        })
-    })
+          resolve(result)
+        }
+        const end = (error: AggregatorError): void => {
+          settle(E.left(error))
+          call.abort()
+        }
+        const leave = (): void => {
+          end({ _tag: 'Cancelled' })
+        }
+        const timer = setTimeout(end, timeoutMs, tooLate(timeoutMs))
+        env.signal.addEventListener('abort', leave)
+        void handle(request, { ...env, signal: call.signal, timeoutMs })().then(settle)
+      })
+  }

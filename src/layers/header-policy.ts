@@ -18,7 +18,8 @@ const withheld = new Set([
 ])
 
 const pick = (headers: HeaderMap, names: ReadonlyArray<string>): HeaderMap => {
-  const picked: Record<string, string | ReadonlyArray<string>> = Object.create(null)
+  const picked: Record<string, string | ReadonlyArray<string>> = {}
+  Object.setPrototypeOf(picked, null)
   for (const name of names) {
     const value = headers[name]
     if (value !== undefined) picked[name] = value
@@ -27,7 +28,8 @@ const pick = (headers: HeaderMap, names: ReadonlyArray<string>): HeaderMap => {
 }
 
 const clean = (answer: HttpAnswer): HttpAnswer => {
-  const headers: Record<string, string | ReadonlyArray<string> | undefined> = Object.create(null)
+  const headers: Record<string, string | ReadonlyArray<string> | undefined> = {}
+  Object.setPrototypeOf(headers, null)
   for (const [name, value] of Object.entries(answer.headers)) {
     if (!withheld.has(name.toLowerCase())) headers[name.toLowerCase()] = value
   }

@@ -1,6 +1,7 @@
-import type { AggregatorError, Result } from '../errors.ts'
-import { TE } from '../fp.ts'
+import type { AggregatorError } from '../errors.ts'
+import { E } from '../fp.ts'
 import type { Layer } from '../service.ts'
+import { total } from './total.ts'
 
 /** How many requests may be under way at once, by kind. Source: max-(mutating-)requests-inflight of the Kubernetes apiserver. */
 export interface InFlightLimits {
@@ -14,21 +15,21 @@ const busy = (kind: 'reads' | 'writes', limit: number): AggregatorError => ({
   retryAfterSeconds: 1,
 })
 
-/** Bounds the requests under way; the rest is told at once to come again. */
+/**
+ * Bounds the requests under way; the rest is told at once to come again. Nothing is awaited between the look at the counter and its
+ * step: requests that arrive together would all pass.
+ */
 export const limits = (inFlight: InFlightLimits): Layer => {
   const count = { reads: 0, writes: 0 }
-  const enter = (kind: 'reads' | 'writes'): Result<void> =>
-    TE.fromIO(() => {
+  return (next) => {
+    const handle = total(next)
+    return (request, env) => () => {
+      const kind = request.method === 'GET' || request.method === 'HEAD' ? 'reads' : 'writes'
+      if (count[kind] >= inFlight[kind]) return Promise.resolve(E.left(busy(kind, inFlight[kind])))
       count[kind]++
-    })
-  const leave = (kind: 'reads' | 'writes') => (): Result<void> =>
-    TE.fromIO(() => {
-      count[kind]--
-    })
-  return (next) => (request, env) => {
-    const kind = request.method === 'GET' || request.method === 'HEAD' ? 'reads' : 'writes'
-    return count[kind] >= inFlight[kind]
-      ? TE.left(busy(kind, inFlight[kind]))
-      : TE.bracket(enter(kind), () => next(request, env), leave(kind))
+      return handle(request, env)().finally(() => {
+        count[kind]--
+      })
+    }
   }
 }

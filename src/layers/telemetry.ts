@@ -1,22 +1,32 @@
-import { toStatus } from '../errors.ts'
+import { toStatus, type Result } from '../errors.ts'
 import { E } from '../fp.ts'
+import type { HttpAnswer } from '../http.ts'
 import type { Layer } from '../service.ts'
-import type { Observer } from '../telemetry.ts'
+import { observeAll, type Observer } from '../telemetry.ts'
+import { total } from './total.ts'
 
-/** Tells an observer of each request, once when it begins and once when it ends, however it ends. */
+/**
+ * Tells an observer of each request, once when it begins and once when it ends, however it ends: also when a layer further in
+ * throws. The observer decides in which context the request is answered, never whether: one that throws is left out.
+ */
 export const telemetry =
   (observe: Observer): Layer =>
-  (next) =>
-  (request, env) =>
-  async () => {
-    const ended = observe(request, env)
-    const startedMs = performance.now()
-    const result = await next(request, env)()
-    const durationMs = performance.now() - startedMs
-    ended(
-      E.isLeft(result)
-        ? { code: toStatus(result.left).code, durationMs, error: result.left }
-        : { code: result.right.status, durationMs, error: undefined },
-    )
-    return result
+  (next) => {
+    const begin = observeAll([observe])
+    const handle = total(next)
+    return (request, env) => async () => {
+      const { within, ended } = begin(request, env)
+      const startedMs = performance.now()
+      let running: ReturnType<Result<HttpAnswer>> | undefined
+      const start = (): ReturnType<Result<HttpAnswer>> => (running ??= handle(request, env)())
+      within?.(start)
+      const result = await start()
+      const durationMs = performance.now() - startedMs
+      ended(
+        E.isLeft(result)
+          ? { code: toStatus(result.left).code, durationMs, error: result.left }
+          : { code: result.right.status, durationMs, error: undefined },
+      )
+      return result
+    }
   }

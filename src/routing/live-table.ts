@@ -1,3 +1,4 @@
+import { E } from '../fp.ts'
 import type { Logger } from '../logger.ts'
 import type { DataPlaneServiceSource, RejectedObject, Snapshot } from '../source.ts'
 import { compile, emptyTable, verdictsOf, type Definitions, type RouteTable, type Verdict } from './table.ts'
@@ -46,12 +47,16 @@ export const liveTable = (source: DataPlaneServiceSource, definitions: Definitio
   })
 
   const swap = (snapshot: Snapshot): void => {
-    const next = compile(snapshot.services, definitions, table)
-    const nextRegistry = { verdicts: verdictsOf(next), rejected: snapshot.rejected }
-    table = next
-    logChanges(logger, registry, nextRegistry)
-    registry = nextRegistry
+    const next = E.tryCatch(() => compile(snapshot.services, definitions, table), E.toError)
+    if (E.isLeft(next)) {
+      logger.error('snapshot of data plane services cannot be compiled', { cause: next.left })
+      return
+    }
+    const before = registry
+    table = next.right
+    registry = { verdicts: verdictsOf(table), rejected: snapshot.rejected }
     resolveFirst()
+    logChanges(logger, before, registry)
   }
 
   const unsubscribe = source.subscribe({

@@ -4,6 +4,7 @@ import {
   faultOfSegment,
   faultOfTail,
   isPlain,
+  originForm,
   readLoosely,
   readStrictly,
   type Reading,
@@ -43,7 +44,7 @@ const allowOf = (leaf: Leaf<Claim>): ReadonlyArray<string> =>
   [...leaf.keys()].flatMap((m) => (m === 'GET' ? ['GET', 'HEAD'] : [m]))
 
 const canonicalPath = ({ raw, decoded }: Reading, taken: number): string =>
-  `/${raw.map((text, i) => (i < taken && text.includes('%') ? encodeSegment(decoded[i] ?? '') : text)).join('/')}`
+  `/${raw.map((text, i) => (i < taken && !isPlain(text, text.length) ? encodeSegment(decoded[i] ?? '') : text)).join('/')}`
 
 const faultIn = ({ raw, decoded }: Reading, taken: number): string | undefined => {
   for (let i = 0; i < raw.length; i++) {
@@ -55,7 +56,8 @@ const faultIn = ({ raw, decoded }: Reading, taken: number): string | undefined =
 }
 
 const paramsOf = (claim: Claim, segments: ReadonlyArray<string | undefined>): Record<string, string | undefined> => {
-  const params: Record<string, string | undefined> = Object.create(null)
+  const params: Record<string, string | undefined> = {}
+  Object.setPrototypeOf(params, null)
   for (const [index, name] of claim.names) params[name] = segments[depth + index]
   return params
 }
@@ -94,10 +96,11 @@ const matchLoosely = (table: RouteTable, method: string, path: string): Match | 
 }
 
 /**
- * Finds who claims a request, at a cost by the length of its path. Pure. `url` is a request target in origin form, relative to
- * the mount: `/apis/prometheus.grafana.app/v0alpha1/namespaces/default/connections/p1/query?x=y`.
+ * Finds who claims a request, at a cost by the length of its path. Pure. `target` is a request target relative to the mount:
+ * `/apis/prometheus.grafana.app/v0alpha1/namespaces/default/connections/p1/query?x=y`.
  */
-export const match = (table: RouteTable, method: string, url: string): Match | undefined => {
+export const match = (table: RouteTable, method: string, target: string): Match | undefined => {
+  const url = originForm(target)
   const end = endOfPath(url)
   const isAmbiguous = !isPlain(url, end)
   if (!isAmbiguous) {

@@ -13,8 +13,12 @@ const question = 0x3f
 const hash = 0x23
 const slash = 0x2f
 const dot = 0x2e
-const percent = 0x25
-const backslash = 0x5c
+
+/** By char code: 1 for the slash and what stands for itself in a segment, pchar of RFC 3986 without percent-encoding. */
+const plain = new Uint8Array(128)
+for (const char of "/ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@") {
+  plain[char.charCodeAt(0)] = 1
+}
 
 /** Index of the end of the path in a request target. */
 export const endOfPath = (url: string): number => {
@@ -27,18 +31,22 @@ export const endOfPath = (url: string): number => {
 
 /**
  * Says that a path can be read in one way only, and each segment stands for itself: no empty and no dot segment, no backslash,
- * no percent-encoding, nothing outside visible ASCII. All others are read twice, carefully.
+ * no percent-encoding, and nothing that would need one. All others are read twice, carefully.
  */
 export const isPlain = (url: string, end: number): boolean => {
   let previous = 0
   for (let i = 0; i < end; i++) {
     const code = url.charCodeAt(i)
-    if (code === percent || code === backslash || code <= 0x20 || code >= 0x7f) return false
+    if (plain[code] !== 1) return false
     if (previous === slash && (code === slash || code === dot)) return false
     previous = code
   }
   return true
 }
+
+/** The path of a request target in any form: a server must take `GET http://host/apis/…` too, and the next reader does. RFC 9112, 3.2.2. */
+export const originForm = (url: string): string =>
+  url.startsWith('/') ? url : url.replace(/^[A-Za-z][A-Za-z0-9+.-]*:\/\/[^/?#]*/, '')
 
 const decode = (segment: string): string | undefined => {
   if (!segment.includes('%')) return segment
@@ -55,14 +63,26 @@ export const readStrictly = (path: string): Reading => {
   return { raw, decoded: raw.map(decode) }
 }
 
-/** The loosest reading that some server might make: everything decoded, backslashes turned, empty and dot segments resolved. */
+/** Decodes what can be decoded, as lenient servers do: one bad sequence must not hide the others of its segment. */
+const decodeLeniently = (segment: string): string =>
+  decode(segment) ?? segment.replace(/%[0-7][0-9A-Fa-f]/g, decodeURIComponent)
+
+/** A dot segment, also with path parameters behind it (`..;x`), which some servers cut off first. */
+const dots = /^(\.\.?)(?:;|$)/
+
+/**
+ * The loosest reading that some server might make: everything decoded, backslashes turned, empty and dot segments resolved. A slash at
+ * the end stays: with it, a path names something else.
+ */
 export const readLoosely = (path: string): ReadonlyArray<string> => {
   const segments: string[] = []
-  const decoded = path.split('/').map((segment) => decode(segment) ?? segment)
+  const decoded = path.split('/').map(decodeLeniently)
   for (const segment of decoded.join('/').split(/[/\\]/)) {
-    if (segment === '..') segments.pop()
-    else if (segment !== '' && segment !== '.') segments.push(segment)
+    const dot = dots.exec(segment)?.[1]
+    if (dot === '..') segments.pop()
+    else if (dot === undefined && segment !== '') segments.push(segment)
   }
+  if (path.endsWith('/')) segments.push('')
   return segments
 }
 
@@ -88,7 +108,7 @@ const faultAnywhere = (raw: string, decoded: string | undefined): string | undef
   if (!isVisibleAscii(raw)) return 'a character that must be percent-encoded'
   if (hasControl(decoded)) return 'a control character'
   if (raw.includes('\\')) return 'a backslash'
-  if (decoded.split(/[/\\]/).some((part) => part === '.' || part === '..')) return 'a dot segment'
+  if (decoded.split(/[/\\]/).some((part) => dots.test(part))) return 'a dot segment'
   return undefined
 }
 
@@ -104,6 +124,6 @@ export const faultOfSegment = (raw: string, decoded: string | undefined): string
 export const faultOfTail = (raw: string, decoded: string | undefined, isLast: boolean): string | undefined =>
   decoded === '' && !isLast ? 'an empty segment' : faultAnywhere(raw, decoded)
 
-/** Percent-encodes what is no pchar of RFC 3986, and nothing else. */
+/** Percent-encodes what is no pchar of RFC 3986, and nothing else. Half a surrogate pair, which has no encoding, becomes U+FFFD. */
 export const encodeSegment = (segment: string): string =>
-  encodeURIComponent(segment).replace(/%(?:3A|40|24|26|2B|2C|3B|3D)/g, decodeURIComponent)
+  encodeURIComponent(Buffer.from(segment).toString()).replace(/%(?:3A|40|24|26|2B|2C|3B|3D)/g, decodeURIComponent)

@@ -26,7 +26,7 @@ const childOf = <A>(node: Node<A>, segment: TemplateSegment): Node<A> => {
 /** The place of a template in the trie, made where it is missing. */
 export const leafAt = <A>(root: Node<A>, template: ReadonlyArray<TemplateSegment>): Leaf<A> => {
   const node = template.reduce(childOf, root)
-  return template.at(-1)?._tag === 'Tail' ? (node.tail ??= new Map()) : (node.leaf ??= new Map())
+  return template.at(-1)?._tag === 'Tail' ? (node.tail ??= new Map<string, A>()) : (node.leaf ??= new Map<string, A>())
 }
 
 const everyLeaf = function* <A>(node: Node<A>): Generator<Leaf<A>> {

@@ -1,6 +1,6 @@
 import { AdmissionReview, admissionApiVersion } from '../api/admission-review.ts'
 import { membersOf, startOfText } from '../api/raw-json.ts'
-import { decodeWith, describeCauses } from '../decode.ts'
+import { decodeWith, describeCauses, quote } from '../decode.ts'
 import { badRequest, type AggregatorError, type Result } from '../errors.ts'
 import { E, pipe, TE } from '../fp.ts'
 import { json, type HttpAnswer, type HttpRequest, type JsonBody, type User } from '../http.ts'
@@ -49,11 +49,15 @@ const decodeReview = ({ headers, user }: HttpRequest, body: JsonBody): E.Either<
     return E.left(badRequest(`invalid AdmissionReview: ${describeCauses(decoded.left)}`, decoded.left))
   const { apiVersion, kind, request } = decoded.right
   if (kind !== 'AdmissionReview' || apiVersion !== admissionApiVersion) {
-    return E.left(badRequest(`expected AdmissionReview of ${admissionApiVersion}, got ${kind} of ${apiVersion}`))
+    return E.left(
+      badRequest(`expected AdmissionReview of ${admissionApiVersion}, got ${quote(kind)} of ${quote(apiVersion)}`),
+    )
   }
   const { operation } = request
   if (!isOperation(operation)) {
-    return E.left(badRequest(`expected operation CREATE, UPDATE or DELETE, which plugins know, got "${operation}"`))
+    return E.left(
+      badRequest(`expected operation CREATE, UPDATE or DELETE, which plugins know, got ${quote(operation)}`),
+    )
   }
   const objectBytes = rawObject(body.text, 'object')
   const oldObjectBytes = rawObject(body.text, 'oldObject')

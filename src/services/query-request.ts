@@ -53,6 +53,9 @@ const readRange = (
     E.bind('toEpochMS', () => readBound(range.to, `${field}to`, 'upper', nowMs)),
   )
 
+/** Absent, null and empty are the same, as in Go. */
+const isSame = (a = '', b = ''): boolean => a === b
+
 /** Which datasource the whole request is for: the first query's, and no later query may name another. */
 const checkDatasource = (
   queries: ReadonlyArray<DataQuery>,
@@ -66,8 +69,8 @@ const checkDatasource = (
   for (const [index, { datasource }] of queries.entries()) {
     const field = `queries[${String(index)}].datasource`
     if (datasource === undefined) continue
-    if (datasource.type !== expected.type) return wrong(`${field}.type`, 'expect same datasource types')
-    if (datasource.uid !== expected.uid) return wrong(`${field}.uid`, 'expect same datasource UID')
+    if (!isSame(datasource.type, expected.type)) return wrong(`${field}.type`, 'expect same datasource types')
+    if (!isSame(datasource.uid, expected.uid)) return wrong(`${field}.uid`, 'expect same datasource UID')
   }
   if (expected.type !== undefined && expected.type !== '' && expected.type !== spec.pluginID) {
     return wrong('queries[0].datasource.type', `invalid datasource type: expected "${spec.pluginID}"`)

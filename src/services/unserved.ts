@@ -16,7 +16,9 @@ export const unserved = (
     type,
     routes: (entry): ReadonlyArray<ServiceRoute> =>
       entry.path === undefined
-        ? paths.map(([method, path]) => ({ method, path, handle }))
+        ? paths
+            .filter(([method]) => entry.method === undefined || method === '*' || method === entry.method)
+            .map(([method, path]) => ({ method: entry.method ?? method, path, handle }))
         : [{ method: entry.method ?? '*', path: `/namespaces/{namespace}${entry.path}`, handle }],
   }
 }

@@ -29,7 +29,8 @@ const definitions = loadSync(['pluginv2.proto', 'go-plugin.proto', 'health.proto
   objects: true,
   includeDirs: [fileURLToPath(new URL('../../proto', import.meta.url))],
 })
-const serviceOf = (name) => Object.fromEntries(Object.entries(definitions[name]).map(([key, value]) => [key, { ...value }]))
+const serviceOf = (name) =>
+  Object.fromEntries(Object.entries(definitions[name]).map(([key, value]) => [key, { ...value }]))
 
 const socket = join(directory, `plugin${String(process.pid)}`)
 const server = new grpc.Server({ 'grpc.max_receive_message_length': 16 * 1024 * 1024 })
@@ -55,8 +56,9 @@ const answers = {
   },
   grandchild: (_call, answer) => {
     // inherits both pipes and outlives us
-    const { pid } = spawn('sleep', ['30'], { stdio: 'inherit', detached: true })
-    answer(null, { responses: { A: { status: pid } } })
+    const child = spawn('sleep', ['30'], { stdio: 'inherit', detached: true })
+    child.unref()
+    answer(null, { responses: { A: { status: child.pid } } })
   },
   unlink: (_call, answer) => {
     answer(null, { responses: {} })
@@ -73,7 +75,10 @@ const services = {
       const [query] = call.request.queries
       const respond = answers[query?.queryType ?? '']
       if (respond !== undefined) respond(call, answer)
-      else answer(null, { responses: { [query?.refId ?? 'A']: { frames: [query?.json ?? Buffer.alloc(0)], status: 200 } } })
+      else
+        answer(null, {
+          responses: { [query?.refId ?? 'A']: { frames: [query?.json ?? Buffer.alloc(0)], status: 200 } },
+        })
     },
   },
   'plugin.GRPCController': {

@@ -79,18 +79,17 @@ export const spawnChild = ({ pluginId, executable, environment, logger }: ChildO
     })
   })
   const closed = new Promise<ProcessExit>((resolve) => {
-    child.once('close', () => {
-      const { exitCode: code, signalCode: signal } = child
-      resolve({ code: error === undefined ? code : null, signal, stderr, ...(error === undefined ? {} : { error }) })
-    })
-    void exited.then(() => {
-      const timer = setTimeout(() => {
+    let timer: NodeJS.Timeout | undefined
+    child.once('exit', () => {
+      timer = setTimeout(() => {
         child.stdout.destroy()
         child.stderr.destroy()
       }, pipesMs)
-      child.once('close', () => {
-        clearTimeout(timer)
-      })
+    })
+    child.once('close', () => {
+      clearTimeout(timer)
+      const { exitCode: code, signalCode: signal } = child
+      resolve({ code: error === undefined ? code : null, signal, stderr, ...(error === undefined ? {} : { error }) })
     })
   })
 

@@ -27,6 +27,7 @@ export const watchReachability = (
 ): Reachability => {
   let isProbing = false
   let isEnded = false
+  let reopening: NodeJS.Timeout | undefined
 
   const probe = async (): Promise<void> => {
     if (isProbing || isEnded) return
@@ -39,7 +40,6 @@ export const watchReachability = (
   }
 
   const readStdio = (): void => {
-    if (isEnded) return
     const stdout = createLineSplitter(createLogReader(logger, pluginId))
     const stderr = createLineSplitter(createLogReader(logger, pluginId))
     connection.readStdio(
@@ -48,8 +48,9 @@ export const watchReachability = (
         else stdout.push(data)
       },
       () => {
+        if (isEnded) return
         void probe()
-        setTimeout(readStdio, reopenDelayMs).unref()
+        reopening = setTimeout(readStdio, reopenDelayMs).unref()
       },
     )
   }
@@ -59,6 +60,7 @@ export const watchReachability = (
     suspect: () => void probe(),
     end: () => {
       isEnded = true
+      clearTimeout(reopening)
     },
   }
 }

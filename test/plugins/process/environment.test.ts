@@ -36,7 +36,11 @@ test('passes on no variable of the host but those listed', (t) => {
 })
 
 test("lets the caller's variables win over the host's", (t) => {
-  const { PATH, GF_VERSION } = pluginEnvironment({ ...empty, host: { PATH: '/bin' }, env: { PATH: '/opt', GF_VERSION: '13.0.0' } })
+  const { PATH, GF_VERSION } = pluginEnvironment({
+    ...empty,
+    host: { PATH: '/bin' },
+    env: { PATH: '/opt', GF_VERSION: '13.0.0' },
+  })
   t.deepEqual({ PATH, GF_VERSION }, { PATH: '/opt', GF_VERSION: '13.0.0' })
 })
 
@@ -52,6 +56,10 @@ test('scrubs what would change the handshake, whoever set it', (t) => {
 })
 
 test("turns a plugin's settings into GF_PLUGIN_ variables", (t) => {
-  const { GF_PLUGIN_MAX_ROWS } = pluginEnvironment({ ...empty, env: { GF_PLUGIN_MAX_ROWS: '1' }, settings: { max_rows: '100' } })
+  const { GF_PLUGIN_MAX_ROWS } = pluginEnvironment({
+    ...empty,
+    env: { GF_PLUGIN_MAX_ROWS: '1' },
+    settings: { max_rows: '100' },
+  })
   t.is(GF_PLUGIN_MAX_ROWS, '100')
 })

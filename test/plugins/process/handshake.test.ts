@@ -28,8 +28,14 @@ const bad: ReadonlyArray<readonly [string, string]> = [
   ['1|2|udp|/tmp/p|grpc|', 'handshake: expected network "unix" or "tcp", got "udp"'],
   ['1|2|unix|tmp/p|grpc|', 'handshake: expected an absolute path of a unix socket, got "tmp/p"'],
   ['1|2|unix||grpc|', 'handshake: expected an absolute path of a unix socket, got ""'],
-  ['1|2|tcp|notanaddr|grpc|', 'handshake: expected a tcp address of this host such as "127.0.0.1:10000", got "notanaddr"'],
-  ['1|2|tcp|10.0.0.1:80|grpc|', 'handshake: expected a tcp address of this host such as "127.0.0.1:10000", got "10.0.0.1:80"'],
+  [
+    '1|2|tcp|notanaddr|grpc|',
+    'handshake: expected a tcp address of this host such as "127.0.0.1:10000", got "notanaddr"',
+  ],
+  [
+    '1|2|tcp|10.0.0.1:80|grpc|',
+    'handshake: expected a tcp address of this host such as "127.0.0.1:10000", got "10.0.0.1:80"',
+  ],
   ['1|2|tcp|:0|grpc|', 'handshake: expected a tcp address of this host such as "127.0.0.1:10000", got ":0"'],
   ['1|2|tcp|:65536|grpc|', 'handshake: expected a tcp address of this host such as "127.0.0.1:10000", got ":65536"'],
   ['1|2|unix|/tmp/p', 'handshake: expected protocol "grpc", got "netrpc"'],

@@ -1,0 +1,31 @@
+import { createServer, dataPlaneAggregator, inProcess, memorySource, staticContexts } from 'dataplane-aggregator'
+import express from 'express'
+
+const source = memorySource()
+const aggregator = dataPlaneAggregator({
+  source,
+  plugins: inProcess({
+    hello: { queryData: ({ queries }) => ({ responses: Object.fromEntries(queries.map(({ refId }) => [refId, {}])) }) },
+  }),
+  contexts: staticContexts({ datasources: [{ uid: 'h1', type: 'hello' }] }),
+})
+const server = createServer(express().use(aggregator)).listen(Number(process.env['PORT'] ?? 3000))
+
+// Objects come and go while it runs; each change is one new routing table, swapped whole.
+source.apply({
+  apiVersion: 'aggregation.grafana.app/v0alpha1',
+  kind: 'DataPlaneService',
+  metadata: { name: 'v1.hello.example.com' },
+  spec: {
+    pluginID: 'hello',
+    pluginType: 'datasource',
+    group: 'hello.example.com',
+    version: 'v1',
+    services: [{ type: 'query' }],
+  },
+})
+
+process.once('SIGTERM', () => {
+  server.close()
+  void aggregator.close()
+})

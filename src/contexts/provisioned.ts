@@ -1,0 +1,133 @@
+import { basename, resolve } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
+
+import type { AggregatorError } from '../errors.ts'
+import { E } from '../fp.ts'
+import { silentLogger, type Logger } from '../logger.ts'
+import type { PluginContextProvider } from '../plugin.ts'
+import { createTextFiles, readTextFile, type TextFile } from '../text-files.ts'
+import { createWatch } from '../watch.ts'
+import { unlessAborted } from './abortable.ts'
+import { createInstanceTable, type InstanceTable, type InstanceTableOptions } from './instance-table.ts'
+import { parseProvisioningText, readEntries, unknownEntries, type FileEntries } from './provisioning-file.ts'
+
+export interface ProvisionedContextsOptions extends InstanceTableOptions {
+  /** Variables for `$NAME`, default `process.env`. */
+  readonly env?: Readonly<Record<string, string | undefined>>
+  readonly logger?: Logger
+  /** Larger files are refused, default 3 MiB. Reading YAML holds up the process for about half a second per MiB. */
+  readonly fileLimitBytes?: number
+  /** Quiet time after a change before files are read, ms, default 50. */
+  readonly debounceMs?: number
+  /** Time between reads when nothing seems to change, ms, default 30 000; so long may a changed `$__file{}` go unnoticed. */
+  readonly rescanMs?: number
+}
+
+type Files = ReadonlyMap<string, FileEntries>
+
+const contentOf = (files: Files): unknown =>
+  [...files.values()].map(({ datasources, apps, isKnown }) => ({ datasources, apps, isKnown }))
+
+const unavailable: AggregatorError = {
+  _tag: 'PluginUnavailable',
+  message: 'instance settings cannot be read at present',
+  retryAfterSeconds: 5,
+}
+
+/**
+ * Instance settings out of Grafana's provisioning files: one file, or all `*.yml` and `*.yaml` of a directory, with
+ * `datasources:` and `apps:`. Changes serve within a moment. What turns unreadable or wrong is logged and serves on as it was;
+ * nothing is thrown, then or at the start. A wrong entry is left out while the others serve. `lastUpdatedMS` and `id` are
+ * hashes: they stay while an entry stays the same, and differ when its expanded settings or secrets, or its uid, differ.
+ */
+export const provisionedContexts = (path: string, options: ProvisionedContextsOptions = {}): PluginContextProvider => {
+  const { env = process.env, logger = silentLogger, fileLimitBytes = 3 * 1024 * 1024 } = options
+  const { debounceMs = 50, rescanMs = 30_000 } = options
+  const absolute = resolve(path)
+  const accepts = (name: string): boolean => /\.ya?ml$/.test(name)
+  const readFiles = createTextFiles({ path: absolute, accepts, fileLimitBytes })
+  const surroundings = { env, readFile: (file: string) => readTextFile(file, fileLimitBytes) }
+  const documents = new WeakMap<TextFile, ReturnType<typeof parseProvisioningText>>()
+  let files: Files | undefined
+  let pathProblem: string | undefined
+  let closed = false
+
+  /** While a file was never good, what is in no other file may be in that one. */
+  const createTable = (): InstanceTable => {
+    const all = [...(files?.values() ?? [])]
+    const isComplete = files !== undefined && all.every(({ isKnown }) => isKnown)
+    return createInstanceTable({
+      datasources: all.flatMap((file) => file.datasources.map(({ value }) => value)),
+      apps: all.flatMap((file) => file.apps.map(({ value }) => value)),
+      options,
+      onDuplicate: (kind, name) => {
+        logger.warn(`${kind} "${name}" is provisioned twice, the first serves`)
+      },
+      ...(isComplete ? {} : { missing: unavailable }),
+    })
+  }
+  let table = createTable()
+
+  const readFile = async (file: TextFile, last: FileEntries): Promise<FileEntries> => {
+    const parsed = documents.get(file) ?? E.flatMap(parseProvisioningText)(file.text)
+    documents.set(file, parsed)
+    const next = await readEntries(parsed, last, surroundings)
+    for (const problem of next.problems.filter((known) => !last.problems.includes(known))) {
+      logger.error(`provisioning file is wrong, what was good serves on: ${problem}`, { file: file.name })
+    }
+    for (const warning of next.warnings.filter((known) => !last.warnings.includes(known))) {
+      logger.warn(`provisioning file: ${warning}`, { file: file.name })
+    }
+    return next
+  }
+
+  const read = async (): Promise<void> => {
+    const found = await readFiles()
+    if (closed) return
+    if (E.isLeft(found)) {
+      const message = `provisioning is not readable, what was good serves on: ${found.left}`
+      if (found.left !== pathProblem) logger.error(message, { file: basename(absolute) })
+      pathProblem = found.left
+      return
+    }
+    pathProblem = undefined
+    const next = new Map<string, FileEntries>()
+    for (const file of found.right) next.set(file.name, await readFile(file, files?.get(file.name) ?? unknownEntries))
+    // The same table as long as nothing changed: its answers are the very same objects.
+    const isSame = files !== undefined && isDeepStrictEqual(contentOf(files), contentOf(next))
+    files = next
+    if (isSame) return
+    table = createTable()
+    logger.info('instance settings are read', { files: [...next.keys()] })
+  }
+
+  let isFirstRead = true
+  let endFirstRead = (): void => undefined
+  const firstRead = new Promise<E.Either<AggregatorError, undefined>>((done) => {
+    endFirstRead = () => {
+      isFirstRead = false
+      done(E.right(undefined))
+    }
+  })
+  const watch = createWatch({
+    path: absolute,
+    debounceMs,
+    rescanMs,
+    read: () => read().finally(endFirstRead),
+    onWatchError: (code) => {
+      logger.warn(`no watch of provisioning files (${code}): changes are found at rescans only`)
+    },
+  })
+
+  return {
+    getInstanceSettings: (request, signal) => async () => {
+      const read = isFirstRead ? await unlessAborted(firstRead, signal) : E.right(undefined)
+      return E.flatMap(() => table.find(request))(read)
+    },
+    close: async () => {
+      closed = true
+      await watch.close()
+      endFirstRead()
+    },
+  }
+}

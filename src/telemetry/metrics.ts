@@ -1,0 +1,75 @@
+import { Counter, Gauge, Histogram, type OpenMetricsContentType, type Registry } from 'prom-client'
+
+import type { Observer } from '../telemetry.ts'
+import { errorSourceOf } from './error-source.ts'
+import { isKnownMethod } from './http-method.ts'
+
+/** The host's own registry of prom-client, of either text format. */
+export type MetricsRegistry = Registry | Registry<OpenMetricsContentType>
+
+/** Seconds. Source: apiserver_request_duration_seconds of the Kubernetes apiserver, so its panels and thresholds carry over. */
+const buckets = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60]
+
+/** The registry decides who is first: a second aggregator adds to the first one's metrics instead of failing. */
+const counterIn = <Label extends string>(
+  registry: MetricsRegistry,
+  name: string,
+  help: string,
+  labelNames: ReadonlyArray<Label>,
+): Counter<Label> => {
+  const known = registry.getSingleMetric<Label>(name)
+  return known instanceof Counter ? known : new Counter({ name, help, labelNames, registers: [registry] })
+}
+
+const durationIn = (registry: MetricsRegistry): Histogram<'dataplaneservice' | 'type'> => {
+  const name = 'dataplane_aggregator_request_duration_seconds'
+  const known = registry.getSingleMetric<'dataplaneservice' | 'type'>(name)
+  if (known instanceof Histogram) return known
+  const help = 'Time from the claim of a request to its answer, in seconds.'
+  return new Histogram({ name, help, labelNames: ['dataplaneservice', 'type'], buckets, registers: [registry] })
+}
+
+const inFlightIn = (registry: MetricsRegistry): Gauge<'type'> => {
+  const name = 'dataplane_aggregator_requests_in_flight'
+  const known = registry.getSingleMetric<'type'>(name)
+  if (known instanceof Gauge) return known
+  return new Gauge({ name, help: 'Claimed requests under way.', labelNames: ['type'], registers: [registry] })
+}
+
+/**
+ * Counts and times claimed requests in a registry of the host; aggregators may share one. Throws when a metric of another kind
+ * already has one of the names.
+ *
+ * A label's values come from the operator's objects (`dataplaneservice`, `type`) or from a list of ours (`method`, else `other`;
+ * `code`; `reason`, the tag of the error; `error_source`), so no client can add a series: no path, uid, namespace, user. The
+ * duration has neither method nor code, since each would multiply its 25 series.
+ */
+export const requestMetrics = (registry: MetricsRegistry): Observer => {
+  const requests = counterIn(
+    registry,
+    'dataplane_aggregator_requests_total',
+    'Claimed requests that ended, by HTTP code; 499: the client left before the answer.',
+    ['dataplaneservice', 'type', 'method', 'code'],
+  )
+  const errors = counterIn(
+    registry,
+    'dataplane_aggregator_request_errors_total',
+    'Claimed requests that failed, by reason and by whom to ask: plugin, downstream, aggregator or client.',
+    ['dataplaneservice', 'type', 'reason', 'error_source'],
+  )
+  const duration = durationIn(registry)
+  const inFlight = inFlightIn(registry)
+
+  return ({ method }, { service, type }) => {
+    const labels = { dataplaneservice: service.metadata.name, type }
+    inFlight.inc({ type })
+    return {
+      ended: ({ code, durationMs, error }) => {
+        inFlight.dec({ type })
+        requests.inc({ ...labels, method: isKnownMethod(method) ? method : 'other', code })
+        duration.observe(labels, durationMs / 1000)
+        if (error !== undefined) errors.inc({ ...labels, reason: error._tag, error_source: errorSourceOf(error) })
+      },
+    }
+  }
+}

@@ -1,0 +1,136 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+import { Client, credentials, Metadata } from '@grpc/grpc-js'
+import { loadSync, type MessageTypeDefinition } from '@grpc/proto-loader'
+import type { Express } from 'express'
+
+import { pluginFile } from './plugin-directory.ts'
+import { readBody } from './read-body.ts'
+
+/**
+ * What a query costs without this library: nothing but JSON.parse, one grpc-js call with the same message and the same channel
+ * options, and an answer that was ready before.
+ */
+
+const rows = Array.from({ length: 20 }, (_, index) => index)
+const answer = Buffer.from(
+  JSON.stringify({
+    results: {
+      A: {
+        status: 200,
+        frames: [
+          {
+            schema: {
+              refId: 'A',
+              fields: [
+                { name: 'time', type: 'time', typeInfo: { frame: 'time.Time' } },
+                { name: 'value', type: 'number', typeInfo: { frame: 'float64' } },
+              ],
+            },
+            data: { values: [rows.map((row) => (1700000000 + row * 60) * 1000), rows.map((row) => row * 1.25)] },
+          },
+        ],
+      },
+    },
+  }),
+)
+
+const pluginContext = {
+  orgId: 1,
+  pluginId: 'bench',
+  dataSourceInstanceSettings: {
+    id: 123_456_789_012_345,
+    uid: 'b1',
+    name: 'b1',
+    jsonData: Buffer.from('{}'),
+    lastUpdatedMS: 1_700_000_000_000,
+  },
+  grafanaConfig: {
+    GF_SQL_MAX_CONN_LIFETIME_SECONDS_DEFAULT: '14400',
+    GF_SQL_MAX_IDLE_CONNS_DEFAULT: '100',
+    GF_SQL_MAX_OPEN_CONNS_DEFAULT: '100',
+  },
+  pluginVersion: '1.0.0',
+  userAgent: 'Grafana/12.4.0 (linux; amd64)',
+  apiVersion: 'v1',
+  namespace: 'default',
+}
+
+interface Query {
+  readonly refId: string
+  readonly maxDataPoints: number
+  readonly intervalMs: number
+}
+
+interface Body {
+  readonly from: string
+  readonly to: string
+  readonly queries: ReadonlyArray<Query>
+}
+
+const toMessage = ({ from, to, queries }: Body) => ({
+  pluginContext,
+  headers: {},
+  queries: queries.map((query) => ({
+    refId: query.refId,
+    maxDataPoints: query.maxDataPoints,
+    intervalMS: query.intervalMs,
+    timeRange: { fromEpochMS: Number(from), toEpochMS: Number(to) },
+    json: Buffer.from(JSON.stringify(query)),
+  })),
+  format: 'ARROW',
+})
+
+/** Shape of a handshake line: `1|2|unix|/tmp/plugin123|grpc|`. */
+const startPlugin = async (socketDirectory: string): Promise<string> => {
+  const plugin = spawn(process.execPath, [pluginFile], {
+    env: { PLUGIN_UNIX_SOCKET_DIR: socketDirectory },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  process.on('exit', () => plugin.kill('SIGKILL'))
+  const [line] = (await once(createInterface(plugin.stdout), 'line')) as [string]
+  return `unix:${line.split('|')[3] ?? ''}`
+}
+
+export const mountBareQuery = async (app: Express, socketDirectory: string): Promise<void> => {
+  const definitions = loadSync('pluginv2.proto', {
+    keepCase: true,
+    longs: Number,
+    arrays: true,
+    objects: true,
+    includeDirs: [fileURLToPath(new URL('../../proto', import.meta.url))],
+  })
+  const request = definitions['pluginv2.QueryDataRequest'] as MessageTypeDefinition<object, object>
+  const response = definitions['pluginv2.QueryDataResponse'] as MessageTypeDefinition<object, object>
+  const client = new Client(await startPlugin(socketDirectory), credentials.createInsecure(), {
+    'grpc.max_receive_message_length': 64 * 1024 * 1024,
+    'grpc.max_send_message_length': -1,
+    'grpc.enable_retries': 0,
+    'grpc-node.flow_control_window': 1024 * 1024,
+    'grpc.use_local_subchannel_pool': 1,
+    'grpc.enable_channelz': 0,
+    'grpc.enable_http_proxy': 0,
+    'grpc.default_authority': 'localhost',
+    'grpc.service_config_disable_resolution': 1,
+  })
+  app.use((incoming, outgoing) => {
+    readBody(incoming, (body) => {
+      client.makeUnaryRequest(
+        '/pluginv2.Data/QueryData',
+        request.serialize,
+        response.deserialize,
+        toMessage(body as Body),
+        new Metadata(),
+        { deadline: Date.now() + 60_000 },
+        (error) => {
+          outgoing.statusCode = error === null ? 200 : 500
+          outgoing.setHeader('content-type', 'application/json')
+          outgoing.end(error === null ? answer : error.message)
+        },
+      )
+    })
+  })
+}

@@ -1,0 +1,93 @@
+import { pathToFileURL } from 'node:url'
+import { Float64, makeData, Table, tableToIPC, TimestampNanosecond, Vector } from 'apache-arrow'
+import { encodeQueryData } from '../../src/frames/index.ts'
+import { E } from '../../src/fp.ts'
+
+/** `ratio` is time of `of` divided by time of `to`: 1 is equally fast, less is faster. */
+export interface BenchCase {
+  readonly name: string
+  readonly ratio: number
+  readonly of: string
+  readonly to: string
+}
+
+const START_MS = 1_700_000_000_000
+
+/** A random walk with all its 17 digits, the same in each run. */
+const randomWalk = (rows: number, seed: number): Float64Array => {
+  let state = seed
+  let value = 100
+  return Float64Array.from({ length: rows }, () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) | 0
+    value += state / 2 ** 31
+    return value
+  })
+}
+
+const frameOf = (rows: number, columns: ReadonlyArray<Float64Array>): Uint8Array => {
+  const times = BigInt64Array.from({ length: rows }, (_, row) => BigInt(START_MS + row * 15_000) * 1_000_000n)
+  const vectors = columns.map((data, index) => [
+    `value${String(index)}`,
+    new Vector([makeData({ type: new Float64(), data })]),
+  ])
+  const time = new Vector([makeData({ type: new TimestampNanosecond(), data: times })])
+  return tableToIPC(new Table({ time, ...Object.fromEntries(vectors) }), 'file')
+}
+
+const median = (numbers: ReadonlyArray<number>): number =>
+  numbers.toSorted((left, right) => left - right)[Math.floor(numbers.length / 2)] ?? NaN
+
+const timed = (run: () => unknown): number => {
+  const start = process.hrtime.bigint()
+  run()
+  return Number(process.hrtime.bigint() - start)
+}
+
+/** Both in turns in one process, so that a busy machine slows both. */
+const ratioOf = (ours: () => unknown, floor: () => unknown, rounds: number): number => {
+  for (let warmUp = 0; warmUp < 5; warmUp++) {
+    ours()
+    floor()
+  }
+  const times = Array.from({ length: rounds }, () => [timed(ours), timed(floor)] as const)
+  return median(times.map(([own]) => own)) / median(times.map(([, other]) => other))
+}
+
+const encode = (frame: Uint8Array): number => {
+  const response = { format: 'arrow', frames: [frame], error: '', errorSource: '', status: 200 } as const
+  const answer = encodeQueryData({ responses: new Map([['A', response]]) })
+  if (E.isLeft(answer)) throw new Error(answer.left)
+  let length = 0
+  for (const chunk of answer.right) length += chunk.length
+  return length
+}
+
+const repeated = (times: number, run: () => unknown) => (): void => {
+  for (let turn = 0; turn < times; turn++) run()
+}
+
+const measure = (name: string, rows: number, width: number, rounds: number, repeats: number): BenchCase => {
+  const columns = Array.from({ length: width }, (_, index) => randomWalk(rows, index + 1))
+  const frame = frameOf(rows, columns)
+  const times = Array.from({ length: rows }, (_, row) => START_MS + row * 15_000)
+  const values = [times, ...columns.map((column) => [...column])]
+  const fields = values.map((_, index) => ({ name: `value${String(index)}`, type: 'number' }))
+  const ready = { results: { A: { status: 200, frames: [{ schema: { fields }, data: { values } }] } } }
+  const ratio = ratioOf(
+    repeated(repeats, () => encode(frame)),
+    repeated(repeats, () => Buffer.from(JSON.stringify(ready))),
+    rounds,
+  )
+  return { name, ratio, of: 'Arrow file to chunks of JSON', to: 'JSON.stringify of ready arrays to a Buffer' }
+}
+
+/** Encoding against the least that any server has to do that holds the rows already. */
+export const frameCases = (): Promise<ReadonlyArray<BenchCase>> =>
+  Promise.resolve([
+    measure('frames 2 MB vs stringify of ready arrays', 10_000, 10, 15, 1),
+    measure('frames 30 MB vs stringify of ready arrays', 1_000_000, 1, 7, 1),
+    measure('frames 100 rows vs stringify of ready arrays', 100, 1, 15, 200),
+  ])
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href)
+  for (const { name, ratio } of await frameCases()) process.stdout.write(`${ratio.toFixed(2)}  ${name}\n`)

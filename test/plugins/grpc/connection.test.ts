@@ -1,0 +1,329 @@
+import { createServer } from 'node:http'
+import { createServer as createHttp2Server } from 'node:http2'
+import { once } from 'node:events'
+import { createServer as createNetServer, type Server as NetServer } from 'node:net'
+import { getEventListeners } from 'node:events'
+import { join } from 'node:path'
+
+import { Metadata, Server, ServerCredentials, status, type UntypedHandleCall } from '@grpc/grpc-js'
+import test, { type ExecutionContext } from 'ava'
+
+import { E } from '../../../src/fp.ts'
+import { openConnection, type Connection, type ConnectionOptions } from '../../../src/plugins/grpc/connection.ts'
+import { admission, query, temporaryDirectory, within } from '../_setup.ts'
+import { definitionsForTests } from './_wire.ts'
+
+const wire = definitionsForTests()
+
+/** A unary or streaming rpc as raw bytes, so that a test may answer anything. */
+const rawMethod = (path: string, responseStream = false) => ({
+  path,
+  requestStream: false,
+  responseStream,
+  requestSerialize: (bytes: Buffer) => bytes,
+  requestDeserialize: (bytes: Buffer) => bytes,
+  responseSerialize: (bytes: Buffer) => bytes,
+  responseDeserialize: (bytes: Buffer) => bytes,
+})
+
+const paths = {
+  queryData: '/pluginv2.Data/QueryData',
+  validateAdmission: '/pluginv2.AdmissionControl/ValidateAdmission',
+  mutateAdmission: '/pluginv2.AdmissionControl/MutateAdmission',
+  check: '/grpc.health.v1.Health/Check',
+  shutdown: '/plugin.GRPCController/Shutdown',
+  streamStdio: '/plugin.GRPCStdio/StreamStdio',
+}
+
+type Handlers = Partial<Record<keyof typeof paths, UntypedHandleCall>>
+
+const connect = (t: ExecutionContext, socket: string, options: Partial<ConnectionOptions> = {}): Connection => {
+  const connection = openConnection(`unix:${socket}`, {
+    pluginId: 'testds',
+    receiveLimitBytes: 64 * 1024,
+    onUnavailable: () => undefined,
+    ...options,
+  })
+  t.teardown(() => {
+    connection.close()
+  })
+  return connection
+}
+
+const serve = async (t: ExecutionContext, handlers: Handlers, options?: Partial<ConnectionOptions>) => {
+  const socket = join(temporaryDirectory(t), 's')
+  const server = new Server({ 'grpc.max_receive_message_length': 16 * 1024 })
+  for (const [name, path] of Object.entries(paths)) {
+    const handler = Object.entries(handlers).find(([key]) => key === name)?.[1]
+    if (handler !== undefined)
+      server.addService({ [name]: rawMethod(path, name === 'streamStdio') }, { [name]: handler })
+  }
+  await new Promise<void>((resolve, reject) => {
+    server.bindAsync(`unix:${socket}`, ServerCredentials.createInsecure(), (error) => {
+      if (error === null) resolve()
+      else reject(error)
+    })
+  })
+  t.teardown(() => {
+    server.forceShutdown()
+  })
+  return { connection: connect(t, socket, options), server }
+}
+
+const answer = (responses: object): Buffer => wire('pluginv2.QueryDataResponse').serialize({ responses })
+
+const replies =
+  (bytes: Buffer): UntypedHandleCall =>
+  (_call: unknown, callback: (error: null, bytes: Buffer) => void) => {
+    callback(null, bytes)
+  }
+
+/** Connects, so that a short deadline is spent on the call alone. */
+const warmUp = async (connection: Connection): Promise<void> => {
+  await connection.checkHealth(within(10_000))
+}
+
+test('asks and answers', async (t) => {
+  const { connection } = await serve(t, {
+    queryData: replies(answer({ A: { frames: [Buffer.from('f')], status: 200 } })),
+    validateAdmission: replies(wire('pluginv2.ValidationResponse').serialize({ allowed: true })),
+    mutateAdmission: replies(wire('pluginv2.MutationResponse').serialize({ object_bytes: Buffer.from('{}') })),
+  })
+  const { client } = connection
+  t.like(await client.queryData(query(), within(5000))(), { _tag: 'Right' })
+  t.deepEqual(
+    await client.validateAdmission(admission, within(5000))(),
+    E.right({ allowed: true, result: undefined, warnings: [] }),
+  )
+  t.like(await client.mutateAdmission(admission, within(5000))(), { right: { objectBytes: Buffer.from('{}') } })
+})
+
+test('calls NotImplemented what the plugin did not register', async (t) => {
+  const { connection } = await serve(t, {})
+  t.like(await connection.client.validateAdmission(admission, within(5000))(), { left: { _tag: 'NotImplemented' } })
+})
+
+test('calls BadPlugin an answer that is no message', async (t) => {
+  const { connection } = await serve(t, { queryData: replies(Buffer.from('garbage')) })
+  t.like(await connection.client.queryData(query(), within(5000))(), { left: { _tag: 'BadPlugin' } })
+})
+
+test('tells an answer over our limit from a request over the limit of the plugin', async (t) => {
+  const { connection } = await serve(t, { queryData: replies(answer({ A: { frames: [Buffer.alloc(70_000)] } })) })
+  const tooMuch = await connection.client.queryData(query(), within(5000))()
+  t.like(tooMuch, { left: { _tag: 'BadPlugin' } })
+  const tooLarge = await connection.client.queryData(query('', 1, 'x'.repeat(20_000)), within(5000))()
+  t.like(tooLarge, { left: { _tag: 'BodyTooLarge', limitBytes: 16 * 1024 } })
+})
+
+test('takes an answer just under the limit', async (t) => {
+  const frames = [Buffer.alloc(64 * 1024 - 100)]
+  const { connection } = await serve(t, { queryData: replies(answer({ A: { frames } })) })
+  const result = await connection.client.queryData(query(), within(5000))()
+  t.true(E.isRight(result) && result.right.responses.get('A')?.frames[0]?.length === frames[0]?.length)
+})
+
+test('reads whose error it is from the trailers', async (t) => {
+  const metadata = new Metadata()
+  const value = wire('google.rpc.ErrorInfo').serialize({ metadata: { errorSource: 'downstream' } })
+  const details = [{ type_url: 'type.googleapis.com/google.rpc.ErrorInfo', value }]
+  metadata.set('grpc-status-details-bin', wire('google.rpc.Status').serialize({ code: 2, details }))
+  const { connection } = await serve(t, {
+    queryData: (_call: unknown, callback: (error: object) => void) => {
+      callback({ code: status.UNKNOWN, details: 'boom', metadata })
+    },
+  })
+  t.like(await connection.client.queryData(query(), within(5000))(), {
+    left: { _tag: 'PluginFailed', source: 'downstream', message: 'plugin "testds" failed: boom' },
+  })
+})
+
+test('gives up at the deadline, and tells the plugin', async (t) => {
+  let cancelled = (): void => undefined
+  const heard = new Promise<void>((resolve) => (cancelled = resolve))
+  const { connection } = await serve(t, {
+    queryData: (call: { on: (event: 'cancelled', listener: () => void) => void }) => {
+      call.on('cancelled', cancelled)
+    },
+  })
+  await warmUp(connection)
+  t.like(await connection.client.queryData(query(), within(500))(), { left: { _tag: 'PluginTimeout' } })
+  await heard
+  t.pass()
+})
+
+test('ends a call at once when the client leaves, and tells the plugin', async (t) => {
+  const controller = new AbortController()
+  let cancelled = (): void => undefined
+  const heard = new Promise<void>((resolve) => (cancelled = resolve))
+  const { connection } = await serve(t, {
+    queryData: (call: { on: (event: 'cancelled', listener: () => void) => void }) => {
+      call.on('cancelled', cancelled)
+      controller.abort()
+    },
+  })
+  t.like(await connection.client.queryData(query(), within(60_000, controller.signal))(), {
+    left: { _tag: 'Cancelled' },
+  })
+  await heard
+  t.pass()
+})
+
+test('calls PluginTimeout an abort that comes with the deadline', async (t) => {
+  const { connection } = await serve(t, { queryData: () => undefined })
+  const signal = AbortSignal.timeout(50)
+  t.like(await connection.client.queryData(query(), within(50, signal))(), { left: { _tag: 'PluginTimeout' } })
+})
+
+test('makes no call whose time is up, or whose client is gone', async (t) => {
+  let calls = 0
+  const { connection } = await serve(t, { queryData: () => (calls += 1) })
+  t.like(await connection.client.queryData(query(), within(0))(), { left: { _tag: 'PluginTimeout' } })
+  const gone = AbortSignal.abort()
+  t.like(await connection.client.queryData(query(), within(5000, gone))(), { left: { _tag: 'Cancelled' } })
+  t.is(calls, 0)
+})
+
+test('takes its listener off the signal, however the call ends', async (t) => {
+  const { signal } = new AbortController()
+  const { connection } = await serve(t, { queryData: replies(answer({})) })
+  await connection.client.queryData(query(), within(5000, signal))()
+  await connection.client.validateAdmission(admission, within(5000, signal))()
+  await connection.client.queryData(query(), within(1, signal))()
+  connection.close()
+  await connection.client.queryData(query(), within(5000, signal))()
+  t.is(getEventListeners(signal, 'abort').length, 0)
+})
+
+test('calls PluginUnavailable a socket where nobody listens, with its path in the log only', async (t) => {
+  let unavailable = 0
+  const connection = connect(t, join(temporaryDirectory(t), 'nobody'), { onUnavailable: () => (unavailable += 1) })
+  const result = await connection.client.queryData(query(), within(5000))()
+  t.like(result, {
+    left: { _tag: 'PluginUnavailable', message: 'plugin "testds" is unavailable', retryAfterSeconds: 1 },
+  })
+  t.true(E.isLeft(result) && 'cause' in result.left && String(result.left.cause).includes('ENOENT'))
+  t.is(unavailable, 1)
+})
+
+test('ends running calls with PluginUnavailable when it is closed, and makes no more', async (t) => {
+  let connection: Connection | undefined
+  const served = await serve(t, { queryData: () => connection?.close() })
+  connection = served.connection
+  t.like(await connection.client.queryData(query(), within(60_000))(), { left: { _tag: 'PluginUnavailable' } })
+  t.like(await connection.client.queryData(query(), within(60_000))(), { left: { _tag: 'PluginUnavailable' } })
+})
+
+test('fails with Unexpected for a request that cannot be encoded', async (t) => {
+  const { connection } = await serve(t, {})
+  const broken = Object.assign(query(), { queries: 'none' })
+  t.like(await connection.client.queryData(broken, within(5000))(), { left: { _tag: 'Unexpected' } })
+})
+
+test('asks for the health of the service "plugin"', async (t) => {
+  const asked: Array<string> = []
+  const check: UntypedHandleCall = (call: { request: Buffer }, callback: (error: null, bytes: Buffer) => void) => {
+    asked.push(call.request.subarray(2).toString())
+    callback(null, Buffer.from([0x08, 0x01]))
+  }
+  const { connection } = await serve(t, { check })
+  t.is(await connection.checkHealth(within(5000)), undefined)
+  t.deepEqual(asked, ['plugin'])
+})
+
+test('takes a plugin without health service for a healthy one, and NOT_SERVING for a sick one', async (t) => {
+  const { connection: silent } = await serve(t, {})
+  t.is(await silent.checkHealth(within(5000)), undefined)
+  const { connection: sick } = await serve(t, { check: replies(Buffer.from([0x08, 0x02])) })
+  t.is(await sick.checkHealth(within(5000)), 'it answers but says that it does not serve')
+})
+
+test('reads what the plugin prints, and hears when the stream breaks', async (t) => {
+  const printed: Array<readonly [string, string]> = []
+  const { connection, server } = await serve(t, {
+    streamStdio: (call: { write: (bytes: Buffer) => void }) => {
+      call.write(Buffer.from([0x08, 0x01, 0x12, 0x01, 0x61]))
+      call.write(Buffer.from([0x08, 0x02, 0x12, 0x01, 0x62]))
+    },
+  })
+  await new Promise<void>((resolve) => {
+    connection.readStdio((channel, data) => {
+      printed.push([channel, data.toString()])
+      if (printed.length === 2) server.forceShutdown()
+    }, resolve)
+  })
+  t.deepEqual(printed, [
+    ['stdout', 'a'],
+    ['stderr', 'b'],
+  ])
+})
+
+test('says nothing when the plugin has no such stream', async (t) => {
+  const { connection } = await serve(t, { queryData: replies(answer({})) })
+  let lost = 0
+  connection.readStdio(
+    () => undefined,
+    () => (lost += 1),
+  )
+  // the answer comes on the same connection, after the refusal
+  await connection.client.queryData(query(), within(5000))()
+  await connection.client.queryData(query(), within(5000))()
+  t.is(lost, 0)
+})
+
+test('asks the plugin to end, and waits no longer than told for an answer', async (t) => {
+  let asked = 0
+  const { connection } = await serve(t, { shutdown: () => (asked += 1) })
+  await warmUp(connection)
+  await connection.shutdown(500)
+  t.is(asked, 1)
+})
+
+const listen = async (t: ExecutionContext, server: NetServer): Promise<string> => {
+  const socket = join(temporaryDirectory(t), 's')
+  server.listen(socket)
+  await once(server, 'listening')
+  t.teardown(() => {
+    server.close()
+  })
+  return socket
+}
+
+test('tells a peer that speaks HTTP/1 from a plugin', async (t) => {
+  const socket = await listen(
+    t,
+    createServer((_request, response) => {
+      response.end('hello')
+    }),
+  )
+  const connection = connect(t, socket)
+  t.is(typeof (await connection.checkHealth(within(2000))), 'string')
+  t.like(await connection.client.queryData(query(), within(2000))(), { left: { _tag: 'PluginUnavailable' } })
+})
+
+for (const code of [200, 404, 500, 503]) {
+  test(`tells a peer that answers HTTP/2 ${String(code)} from a plugin`, async (t) => {
+    const socket = await listen(
+      t,
+      createHttp2Server((_request, response) => {
+        response.writeHead(code, { 'content-type': 'text/html' })
+        response.end('<html>not found</html>')
+      }),
+    )
+    const connection = connect(t, socket)
+    t.is(typeof (await connection.checkHealth(within(2000))), 'string')
+    t.like(await connection.client.queryData(query(), within(2000))(), { left: { _tag: 'BadPlugin' } })
+  })
+}
+
+test('gives up at the deadline on a peer that says nothing', async (t) => {
+  const socket = await listen(
+    t,
+    createNetServer((stream) => {
+      t.teardown(() => {
+        stream.destroy()
+      })
+    }),
+  )
+  t.like(await connect(t, socket).client.queryData(query(), within(200))(), { left: { _tag: 'PluginTimeout' } })
+})

@@ -1,0 +1,101 @@
+import test from 'ava'
+
+import { toStatus, type AggregatorError } from '../../../src/errors.ts'
+import type { CallFailure } from '../../../src/plugins/grpc/call.ts'
+import { toAggregatorError } from '../../../src/plugins/grpc/status.ts'
+import { definitionsForTests } from './_wire.ts'
+
+const failed = { pluginId: 'testds', call: 'queryData', receiveLimitBytes: 64 }
+const failure = (code: number, details: string, rest: Partial<CallFailure> = {}): CallFailure => ({
+  code,
+  details,
+  statusDetails: undefined,
+  requestBytes: 100,
+  isLate: false,
+  isAborted: false,
+  ...rest,
+})
+
+const table: ReadonlyArray<readonly [string, CallFailure, AggregatorError['_tag'], string]> = [
+  ['CANCELLED after an abort', failure(1, '', { isAborted: true }), 'Cancelled', 'the client closed the request'],
+  [
+    'CANCELLED after the deadline',
+    failure(1, '', { isAborted: true, isLate: true }),
+    'PluginTimeout',
+    'plugin "testds" did not answer queryData in time',
+  ],
+  ['CANCELLED by the plugin', failure(1, 'gave up'), 'PluginFailed', 'plugin "testds" failed: gave up'],
+  ['UNKNOWN', failure(2, 'boom'), 'PluginFailed', 'plugin "testds" failed: boom'],
+  ['UNKNOWN without a word', failure(2, ''), 'PluginFailed', 'plugin "testds" failed'],
+  ['INVALID_ARGUMENT', failure(3, 'bad query'), 'BadRequest', 'plugin "testds" refused the request: bad query'],
+  ['DEADLINE_EXCEEDED', failure(4, ''), 'PluginTimeout', 'plugin "testds" did not answer queryData in time'],
+  ['NOT_FOUND', failure(5, 'no table'), 'PluginFailed', 'plugin "testds" failed: no table'],
+  ['PERMISSION_DENIED', failure(7, 'no'), 'PluginFailed', 'plugin "testds" failed: no'],
+  [
+    'RESOURCE_EXHAUSTED for our request',
+    failure(8, 'grpc: received message larger than max (100 vs. 16)'),
+    'BodyTooLarge',
+    'Request entity too large: limit is 16 (option GRPCSettings.MaxReceiveMsgSize of plugin "testds")',
+  ],
+  [
+    'RESOURCE_EXHAUSTED for its answer',
+    failure(8, 'Received message larger than max (101 vs 64)'),
+    'BadPlugin',
+    'plugin "testds" answered 101 bytes, the limit is 64 (option plugins.receiveLimitBytes)',
+  ],
+  ['RESOURCE_EXHAUSTED of its own', failure(8, 'quota'), 'PluginFailed', 'plugin "testds" failed: quota'],
+  ['UNIMPLEMENTED', failure(12, 'unknown service'), 'NotImplemented', 'plugin "testds" does not implement queryData'],
+  [
+    'UNIMPLEMENTED by an HTTP server',
+    failure(12, 'Received HTTP status code 404'),
+    'BadPlugin',
+    'plugin "testds" answered with plain HTTP instead of gRPC',
+  ],
+  [
+    'INTERNAL',
+    failure(13, 'Response message parsing error: index out of range'),
+    'BadPlugin',
+    'plugin "testds" answered what is no queryData response: Response message parsing error: index out of range',
+  ],
+  ['UNAVAILABLE', failure(14, 'connect ENOENT /run/x'), 'PluginUnavailable', 'plugin "testds" is unavailable'],
+  ['UNAUTHENTICATED', failure(16, 'who?'), 'PluginFailed', 'plugin "testds" failed: who?'],
+  ['an unknown code', failure(99, 'what?'), 'PluginFailed', 'plugin "testds" failed: what?'],
+]
+
+for (const [what, given, tag, message] of table) {
+  test(`turns ${what} into ${tag}`, (t) => {
+    const error = toAggregatorError(given, failed)
+    t.is(error._tag, tag)
+    t.is(toStatus(error).message, message)
+  })
+}
+
+test("keeps the plugin's words to one line of 1 KiB", (t) => {
+  const error = toAggregatorError(failure(2, `a\r\n\tb\u0000${'x'.repeat(5000)}`), failed)
+  const { message } = toStatus(error)
+  t.true(message.startsWith('plugin "testds" failed: a b x'))
+  t.is(message.length, 'plugin "testds" failed: '.length + 1024)
+})
+
+const wire = definitionsForTests()
+const detailsWith = (type_url: string, metadata: object): Buffer =>
+  wire('google.rpc.Status').serialize({
+    code: 2,
+    message: 'boom',
+    details: [{ type_url, value: wire('google.rpc.ErrorInfo').serialize({ metadata }) }],
+  })
+const errorInfo = 'type.googleapis.com/google.rpc.ErrorInfo'
+
+for (const [what, statusDetails, source] of [
+  ['no details', undefined, 'plugin'],
+  ['downstream', detailsWith(errorInfo, { errorSource: 'downstream' }), 'downstream'],
+  ['plugin', detailsWith(errorInfo, { errorSource: 'plugin' }), 'plugin'],
+  ['another word', detailsWith(errorInfo, { errorSource: 'moon' }), 'plugin'],
+  ['no metadata', detailsWith(errorInfo, {}), 'plugin'],
+  ['details of another type', detailsWith('type.googleapis.com/x', { errorSource: 'downstream' }), 'plugin'],
+  ['details that are garbage', Buffer.from([0xff, 0xff, 0xff]), 'plugin'],
+] as const) {
+  test(`lays a failure with ${what} at the ${source}'s door`, (t) => {
+    t.like(toAggregatorError(failure(2, 'boom', { statusDetails }), failed), { _tag: 'PluginFailed', source })
+  })
+}

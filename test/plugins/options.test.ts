@@ -1,0 +1,50 @@
+import test from 'ava'
+
+import { toSettings } from '../../src/plugins/options.ts'
+
+test('fills in the defaults', (t) => {
+  const { logger: _logger, ...settings } = toSettings({})
+  t.deepEqual(settings, {
+    env: {},
+    settings: {},
+    receiveLimitBytes: 67_108_864,
+    startTimeoutMs: 60_000,
+    startWaitMs: 5_000,
+    drainMs: 5_000,
+    stopGraceMs: 2_000,
+    backoff: { initialMs: 1_000, maxMs: 60_000, resetAfterMs: 300_000 },
+    prewarm: true,
+  })
+})
+
+test('keeps what is given', (t) => {
+  t.like(toSettings({ prewarm: false, backoff: { initialMs: 5 } }), {
+    prewarm: false,
+    backoff: { initialMs: 5, maxMs: 60_000 },
+  })
+})
+
+const wrong: ReadonlyArray<readonly [object, string]> = [
+  [{ prewarn: true }, 'unknown option plugins.prewarn'],
+  [{ toString: 1 }, 'unknown option plugins.toString'],
+  [{ prewarm: 'yes' }, 'option plugins.prewarm: expected true or false, got string'],
+  [{ startWaitMs: '5' }, 'option plugins.startWaitMs: expected a whole number above 0, got string'],
+  [{ startWaitMs: 0 }, 'option plugins.startWaitMs: expected a whole number above 0, got number'],
+  [{ drainMs: 1.5 }, 'option plugins.drainMs: expected a whole number above 0, got number'],
+  [{ stopGraceMs: Infinity }, 'option plugins.stopGraceMs: expected a whole number above 0, got number'],
+  [{ startTimeoutMs: 2 ** 31 }, 'option plugins.startTimeoutMs: expected a whole number above 0, got number'],
+  [{ receiveLimitBytes: NaN }, 'option plugins.receiveLimitBytes: expected a whole number above 0, got number'],
+  [{ backoff: 5 }, 'option plugins.backoff: expected an object, got number'],
+  [{ backoff: { initialMs: -1 } }, 'option plugins.backoff.initialMs: expected a whole number above 0, got number'],
+  [{ backoff: { max: 1 } }, 'unknown option plugins.backoff.max'],
+  [{ env: { A: 1 } }, 'option plugins.env: expected an object of strings, got object'],
+  [{ env: { A: 'a\0b' } }, 'option plugins.env: expected an object of strings, got object'],
+  [{ settings: { a: 'b' } }, 'option plugins.settings: expected an object of objects of strings, got object'],
+  [{ logger: {} }, 'option plugins.logger: expected a logger, got object'],
+]
+
+for (const [given, message] of wrong) {
+  test(`throws a TypeError: ${message} (${JSON.stringify(given)})`, (t) => {
+    t.throws(() => toSettings(given), { instanceOf: TypeError, message })
+  })
+}
