@@ -6,8 +6,6 @@ import { fileURLToPath } from 'node:url'
 
 import test from 'ava'
 
-import walls from '../.dependency-cruiser.js'
-
 interface Plant {
   readonly file: string
   readonly text: string
@@ -68,7 +66,8 @@ const forbiddenImports = [
   importing('src/frames/arrow.ts', 'no-package-without-a-door', 'apache-arrow'),
   { file: 'src/express/app.ts', text: "import 'express'\n", breaks: 'express-lends-only-types' },
   importing('src/sources/one.ts', 'no-cycles', './two.ts'),
-  importing('src/sources/two.ts', 'no-cycles', './one.ts'),
+  // The cycle is told once, of the file where it was found first.
+  importing('src/sources/two.ts', undefined, './one.ts'),
   ...doorOf('@grpc/grpc-js', 'src/plugins/grpc/client.ts'),
   ...doorOf('@grpc/proto-loader', 'src/plugins/grpc/proto.ts'),
   ...doorOf('@opentelemetry/api', 'src/telemetry/tracing.ts'),
@@ -154,14 +153,22 @@ const group = (findings: ReadonlyArray<readonly [file: string, rule: string]>): 
   return byFile
 }
 
+interface Cruise {
+  readonly summary: {
+    readonly violations: ReadonlyArray<{ readonly from: string; readonly rule: { readonly name: string } }>
+    readonly ruleSetUsed: { readonly forbidden: ReadonlyArray<{ readonly name: string }> }
+  }
+}
+
+const cruise = async (directory: string): Promise<Cruise['summary']> => {
+  const options = ['--output-type', 'json', 'src', 'examples']
+  const text = await output(directory, 'dependency-cruiser/bin/dependency-cruise.mjs', ...options)
+  return (JSON.parse(text) as Cruise).summary
+}
+
 const brokenWalls = async (directory: string): Promise<Findings> => {
-  const text = await output(
-    directory,
-    'dependency-cruiser/bin/dependency-cruise.mjs',
-    ...['--output-type', 'json', 'src', 'examples'],
-  )
-  const { summary } = JSON.parse(text) as { summary: { violations: { from: string; rule: { name: string } }[] } }
-  return group(summary.violations.map(({ from, rule }) => [from, rule.name]))
+  const { violations } = await cruise(directory)
+  return group(violations.map(({ from, rule }) => [from, rule.name]))
 }
 
 const brokenRules = async (directory: string): Promise<Findings> => {
@@ -188,14 +195,10 @@ const holds = (name: string, plants: ReadonlyArray<Plant>, check: (directory: st
 holds('import', forbiddenImports, brokenWalls)
 holds('piece of code', forbiddenCode, brokenRules)
 
-test('has a planted violation for each wall', (t) => {
+test('finds every wall standing in the present tree, and knows a violation of each', async (t) => {
+  const { violations, ruleSetUsed } = await cruise(root)
+  t.deepEqual(violations, [])
   const planted = new Set(forbiddenImports.map(({ breaks }) => breaks))
-  t.deepEqual(
-    walls.forbidden?.map(({ name }) => name).filter((name) => !planted.has(name)),
-    [],
-  )
-})
-
-test('finds every wall standing in the present tree', async (t) => {
-  t.deepEqual(await brokenWalls(root), new Map())
+  const unproven = ruleSetUsed.forbidden.filter(({ name }) => !planted.has(name))
+  t.deepEqual(unproven, [])
 })

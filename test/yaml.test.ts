@@ -30,7 +30,7 @@ test('keeps to the core schema of YAML 1.2, also under a directive that asks for
 
 test('takes a __proto__ key for a key like any other', (t) => {
   const [value] = valuesOf('__proto__: { polluted: true }\nconstructor: 1')
-  t.deepEqual(Object.keys(Object(value)), ['__proto__', 'constructor'])
+  t.is(JSON.stringify(value), '{"__proto__":{"polluted":true},"constructor":1}')
   t.is(Reflect.get({}, 'polluted'), undefined)
 })
 

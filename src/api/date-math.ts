@@ -1,6 +1,6 @@
 /**
  * Grafana's three spellings of a moment: milliseconds since the epoch (`1700000000000`), a duration before now (`5m`, `7d`), date math
- * (`now-1d/d`, `2026-01-01||+1M`). UTC throughout. Source: gtime of the plugin SDK, and the date math of Elasticsearch that it uses.
+ * (`now-1d/d`, `2026-01-01||+1M`). UTC, but for a text that names its zone. Source: gtime of the plugin SDK, and the date math of Elasticsearch that it uses.
  */
 
 const secondMs = 1000
@@ -15,7 +15,9 @@ const maxMs = 8.64e15
 const durationUnitMs: Readonly<Record<string, number>> = {
   ns: 1e-6,
   us: 1e-3,
+  // Two characters that look alike: the micro sign and the Greek letter.
   µs: 1e-3,
+  μs: 1e-3,
   ms: 1,
   s: secondMs,
   m: minuteMs,
@@ -26,8 +28,9 @@ const spanUnitMs: Readonly<Record<string, number>> = { d: dayMs, w: 7 * dayMs, M
 
 const integer = /^[+-]?\d{1,19}$/
 const span = /^(\d{1,9})([dwMy])$/
-const duration = /^([+-]?)((?:\d{1,15}(?:\.\d{0,9})?(?:ns|us|µs|ms|s|m|h)){1,8})$/
-const durationPart = /(\d+(?:\.\d*)?)(ns|us|µs|ms|s|m|h)/g
+const duration = /^([+-]?)((?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)$/
+const durationPart = /([\d.]+)(ns|us|µs|μs|ms|s|m|h)/g
+const timestamp = /^(\d{5,16})\|\|/
 const absolute =
   /^(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?(?:T(\d{2})(?::(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?)?(Z|[+-]\d{2}:\d{2})?)?(?:\|\||$)/
 const adjustment = /^(?:([+-])(\d{0,6})|\/)(fy|fQ|[yQMwdhHms])/
@@ -68,67 +71,94 @@ const add = (date: Date, count: number, unit: string): Date => {
   }
 }
 
-/** Start of the unit that the moment lies in; weeks begin on Monday, fiscal years on 1 January. */
-const floor = (date: Date, unit: string): Date => {
+/** Date.UTC would take the years 0 to 99 for those of the last century. */
+const midnight = (year: number, month = 0, day = 1): Date => {
+  const date = new Date(0)
+  date.setUTCFullYear(year, month, day)
+  return date
+}
+
+/** Start of the unit that the moment lies in; weeks begin on Monday, fiscal years on 1 January. Hours are those of UTC, as in Go. */
+const floor = (date: Date, unit: string, offsetMs: number): Date => {
   const [year, month, day] = [date.getUTCFullYear(), date.getUTCMonth(), date.getUTCDate()]
   switch (unit) {
     case 'y':
     case 'fy':
-      return new Date(Date.UTC(year, 0))
+      return midnight(year)
     case 'Q':
     case 'fQ':
-      return new Date(Date.UTC(year, month - (month % 3)))
+      return midnight(year, month - (month % 3))
     case 'M':
-      return new Date(Date.UTC(year, month))
+      return midnight(year, month)
     case 'w':
-      return new Date(Date.UTC(year, month, day - ((date.getUTCDay() + 6) % 7)))
+      return midnight(year, month, day - ((date.getUTCDay() + 6) % 7))
     case 'd':
-      return new Date(Date.UTC(year, month, day))
+      return midnight(year, month, day)
     default: {
       const unitMs = durationUnitMs[unit.toLowerCase()] ?? NaN
-      return new Date(Math.floor(date.getTime() / unitMs) * unitMs)
+      return new Date(Math.floor((date.getTime() - offsetMs) / unitMs) * unitMs + offsetMs)
     }
   }
 }
 
-const parseAbsolute = (parts: RegExpExecArray): Date | undefined => {
-  const [, year, month = '01', day = '01', hour = '00', minute = '00', second = '00', fraction = '0', zone] = parts
+/** Where an expression begins: `date` is the wall clock of its zone, `offsetMs` ahead of UTC. */
+interface Anchor {
+  readonly date: Date
+  readonly offsetMs: number
+  readonly rest: string
+}
+
+const parseOffset = (zone: string): number => {
+  if (zone === 'Z') return 0
+  const [hours = 0, minutes = 0] = zone.slice(1).split(':').map(Number)
+  return (zone.startsWith('-') ? -1 : 1) * (hours * hourMs + minutes * minuteMs)
+}
+
+const parseAbsolute = (text: string): Anchor | undefined => {
+  const parts = absolute.exec(text)
+  if (parts === null) return undefined
+  const [all, year, month = '01', day = '01', hour = '00', minute = '00', second = '00', fraction = '0', zone = 'Z'] =
+    parts
   const [h, m, s] = [Number(hour), Number(minute), Number(second)]
-  const date = new Date(
-    Date.UTC(Number(year), Number(month) - 1, Number(day), h, m, s, Math.floor(Number(`0.${fraction}`) * 1000)),
-  )
+  const date = midnight(Number(year), Number(month) - 1, Number(day))
   // Date carries 30 February over into March: what does not come back the same was no date.
   const isReal = date.getUTCMonth() === Number(month) - 1 && date.getUTCDate() === Number(day)
   if (!isReal || h > 23 || m > 59 || s > 59) return undefined
-  if (zone === undefined || zone === 'Z') return date
-  const [zoneHours = 0, zoneMinutes = 0] = zone.slice(1).split(':').map(Number)
-  const offsetMs = zoneHours * hourMs + zoneMinutes * minuteMs
-  return new Date(date.getTime() + (zone.startsWith('-') ? offsetMs : -offsetMs))
+  date.setUTCHours(h, m, s, Math.floor(Number(`0.${fraction}`) * 1000))
+  return { date, offsetMs: parseOffset(zone), rest: text.slice(all.length) }
 }
 
-const anchorOf = (text: string, nowMs: number): { date: Date; rest: string } | undefined => {
-  if (text.startsWith('now')) return { date: new Date(nowMs), rest: text.slice(3) }
-  const parts = absolute.exec(text)
-  const date = parts === null ? undefined : parseAbsolute(parts)
-  return date === undefined ? undefined : { date, rest: text.slice(parts?.[0].length) }
+const anchorOf = (text: string, nowMs: number): Anchor | undefined => {
+  if (text.startsWith('now')) return { date: new Date(nowMs), offsetMs: 0, rest: text.slice(3) }
+  const [all, ms] = timestamp.exec(text) ?? []
+  if (all !== undefined) return { date: new Date(Number(ms)), offsetMs: 0, rest: text.slice(all.length) }
+  return parseAbsolute(text)
 }
 
 const evaluate = (text: string, nowMs: number, isUpper: boolean): number | undefined => {
   const anchor = anchorOf(text, nowMs)
   if (anchor === undefined) return undefined
+  const { offsetMs } = anchor
   let { date, rest } = anchor
   while (rest !== '') {
     const [all, sign, count, unit] = adjustment.exec(rest) ?? []
     if (all === undefined || unit === undefined) return undefined
     if (sign === undefined) {
-      const start = floor(date, unit)
+      const start = floor(date, unit, offsetMs)
       date = isUpper ? new Date(add(start, 1, unit).getTime() - 1) : start
     } else {
       date = add(date, Number(`${sign}${count === '' || count === undefined ? '1' : count}`), unit)
     }
     rest = rest.slice(all.length)
   }
-  return date.getTime()
+  return date.getTime() - offsetMs
+}
+
+const read = (text: string, nowMs: number, isUpper: boolean): number | undefined => {
+  if (integer.test(text)) return Number(text)
+  const durationMs = parseDuration(text)
+  // Not floor(now - duration): nanoseconds vanish beside the digits of the epoch.
+  return durationMs === undefined ? evaluate(text, nowMs, isUpper) : nowMs - Math.ceil(durationMs)
 }
 
 /**
@@ -137,11 +167,6 @@ const evaluate = (text: string, nowMs: number, isUpper: boolean): number | undef
  */
 export const parseTime = (text: string, nowMs: number, bound: 'lower' | 'upper'): number | undefined => {
   if (text.length > 128) return undefined
-  const durationMs = integer.test(text) ? undefined : parseDuration(text)
-  const ms = integer.test(text)
-    ? Number(text)
-    : durationMs !== undefined
-      ? Math.floor(nowMs - durationMs)
-      : evaluate(text, nowMs, bound === 'upper')
+  const ms = read(text, nowMs, bound === 'upper')
   return ms === undefined || !(Math.abs(ms) <= maxMs) ? undefined : ms
 }

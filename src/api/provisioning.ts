@@ -62,7 +62,7 @@ const orgId = new t.Type<number>(
 
 const File = t.intersection([
   t.type({ apiVersion: t.literal(1, 'the number 1') }),
-  t.partial({ datasources: t.UnknownArray, apps: t.UnknownArray }),
+  t.partial({ datasources: t.array(t.unknown), apps: t.array(t.unknown) }),
 ])
 
 const Datasource = t.intersection([

@@ -40,7 +40,7 @@ export const unknownEntries: FileEntries = {
 type Parse<A> = (value: unknown, field: string) => E.Either<ReadonlyArray<StatusCause>, A>
 
 const keyOf = (raw: unknown, fields: ReadonlyArray<string>): string => {
-  const entry = new Map<string, unknown>(Object.entries(Object(raw)))
+  const entry = new Map<string, unknown>(typeof raw === 'object' && raw !== null ? Object.entries(raw) : [])
   return JSON.stringify(fields.map((field) => entry.get(field)))
 }
 

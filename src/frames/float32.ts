@@ -71,7 +71,7 @@ const writeDigits = (view: DataView, position: number, value: number, bits: numb
   const halfGap = (HALF_GAP[biased] ?? 0) * power
 
   for (let step = 1000, digits = 6; ; step /= 10, digits++) {
-    const rest = scaled % step
+    const rest = scaled - Math.floor(scaled / step) * step
     const gap = distance(rest, step) - halfGap
     const isTie = Math.abs(rest - step / 2) < GUARD
     if (Math.abs(gap) < GUARD || (gap < 0 && isTie)) return writeExact(view, position, bits)

@@ -77,41 +77,39 @@ const writeFraction = (view: DataView, position: number, value: number, biased: 
 
   const whole = Math.floor(error)
   const part = error - whole
-  let upper = Math.floor(product / 1e8)
-  let lower = product - upper * 1e8 + whole
-  if (lower < 0) {
-    lower += 1e8
-    upper--
-  }
+  const quotient = Math.floor(product / 1e8)
+  const remainder = product - quotient * 1e8 + whole
+  // Whole numbers from here on: V8 takes the remainder of doubles ten times slower.
+  let upper = (remainder < 0 ? quotient - 1 : quotient) | 0
+  let lower = (remainder < 0 ? remainder + 1e8 : remainder) | 0
   const halfGap = (HALF_GAP[biased] ?? 0) * power
 
-  let digits = 15
+  let step = 100
   let verdict = compare((lower % 100) + part, 100, halfGap)
   if (verdict < 0) {
-    digits = 16
+    step = 10
     verdict = compare((lower % 10) + part, 10, halfGap)
   }
   if (verdict < 0) {
-    digits = 17
+    step = 1
     verdict = Math.abs(part - 0.5) < GUARD ? 0 : 1
   }
   if (verdict === 0) return writeLatin1(view, position, formatNumber(value))
 
-  const step = digits === 15 ? 100 : digits === 16 ? 10 : 1
-  const rest = (lower % step) + part
-  lower += (rest < step / 2 ? 0 : step) - (lower % step)
-  if (lower >= 1e8) {
-    lower -= 1e8
+  const rest = step === 1 ? 0 : step === 10 ? lower % 10 : lower % 100
+  lower += (rest + part < step / 2 ? 0 : step) - rest
+  if (lower >= 100_000_000) {
+    lower -= 100_000_000
     upper++
   }
 
   const start = digitsStart(position, exponent)
-  const first = (upper / 1e8) | 0
+  const first = (upper / 100_000_000) | 0
   view.setUint8(start, ZERO + first)
-  write8Digits(view, start + 1, upper - first * 1e8)
+  write8Digits(view, start + 1, upper - first * 100_000_000)
   write8Digits(view, start + 9, lower)
   placePoint(view, position, exponent)
-  return digits === 17 ? start + 17 : dropZeros(view, start + digits)
+  return step === 1 ? start + 17 : dropZeros(view, start + (step === 10 ? 16 : 15))
 }
 
 const writeMagnitude = (view: DataView, position: number, value: number, high: number): number => {

@@ -1,4 +1,3 @@
-import type { ChildProcess } from 'node:child_process'
 import { resolve } from 'node:path'
 
 import type { InstalledPlugin, PluginHost } from '../plugin.ts'
@@ -7,7 +6,7 @@ import { findPlugins, type FoundPlugin } from './find.ts'
 import { toSettings, type PluginDirectoryOptions, type Settings } from './options.ts'
 import { systemClock } from './process/clock.ts'
 import { pluginEnvironment } from './process/environment.ts'
-import { startProcess } from './process/start.ts'
+import { startProcess, type Running } from './process/start.ts'
 import { createSupervisor, type Supervisor, type SupervisorState } from './process/supervisor.ts'
 
 /** For diagnostics of the operator, not for clients: `lastError` may hold paths of the host. */
@@ -29,7 +28,7 @@ interface Entry {
 /** Starts at once that many plugins: each one takes a core for a moment. */
 const startsAtOnce = 4
 
-const supervise = (plugin: FoundPlugin, settings: Settings, children: Set<ChildProcess>): Supervisor => {
+const supervise = (plugin: FoundPlugin, settings: Settings, running: Set<Running>): Supervisor => {
   const { id, directory, executable } = plugin
   const { logger, receiveLimitBytes, startTimeoutMs, stopGraceMs, startWaitMs, drainMs, backoff } = settings
   const own = Object.hasOwn(settings.settings, id) ? settings.settings[id] : undefined
@@ -42,7 +41,7 @@ const supervise = (plugin: FoundPlugin, settings: Settings, children: Set<ChildP
     receiveLimitBytes,
     startTimeoutMs,
     stopGraceMs,
-    children,
+    running,
   }
   return createSupervisor({
     pluginId: id,
@@ -72,26 +71,26 @@ const prewarm = async (supervisors: ReadonlyArray<Supervisor>): Promise<void> =>
  */
 export const pluginDirectory = (path: string, options: PluginDirectoryOptions = {}): PluginDirectory => {
   const settings = toSettings(options)
-  const children = new Set<ChildProcess>()
+  const running = new Set<Running>()
   const entries = new Map<string, Entry>()
   for (const plugin of findPlugins(resolve(path), settings.logger)) {
-    const supervisor = supervise(plugin, settings, children)
+    const supervisor = supervise(plugin, settings, running)
     const { id, version } = plugin
     entries.set(id, { installed: { id, version, client: supervisor.client }, supervisor })
   }
   const supervisors = [...entries.values()].map(({ supervisor }) => supervisor)
 
   // Node is ending without `close`: no plugin stays behind as an orphan
-  const killAll = (): void => {
-    for (const child of children) child.kill('SIGKILL')
+  const clearAll = (): void => {
+    for (const process of running) process.clear()
   }
-  process.on('exit', killAll)
+  process.on('exit', clearAll)
   if (settings.prewarm) void prewarm(supervisors)
 
   let closing: Promise<void> | undefined
   const close = async (): Promise<void> => {
     await Promise.all(supervisors.map((supervisor) => supervisor.close()))
-    process.off('exit', killAll)
+    process.off('exit', clearAll)
   }
   return {
     plugin: (pluginId) => entries.get(pluginId)?.installed,

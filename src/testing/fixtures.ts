@@ -135,7 +135,7 @@ const checkCase = async (folder: string, options: FixtureOptions): Promise<void>
   )
   const { reads, writes, requestTimeoutMs, userAgent } = defaults
   const list = layers({
-    observe: () => () => undefined,
+    observe: () => ({ ended: () => undefined }),
     authorize,
     inFlight: { reads, writes },
     requestTimeoutMs,

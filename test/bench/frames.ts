@@ -2,14 +2,7 @@ import { pathToFileURL } from 'node:url'
 import { Float64, makeData, Table, tableToIPC, TimestampNanosecond, Vector } from 'apache-arrow'
 import { encodeQueryData } from '../../src/frames/index.ts'
 import { E } from '../../src/fp.ts'
-
-/** `ratio` is time of `of` divided by time of `to`: 1 is equally fast, less is faster. */
-export interface BenchCase {
-  readonly name: string
-  readonly ratio: number
-  readonly of: string
-  readonly to: string
-}
+import type { Case } from './case.ts'
 
 const START_MS = 1_700_000_000_000
 
@@ -43,9 +36,19 @@ const timed = (run: () => unknown): number => {
   return Number(process.hrtime.bigint() - start)
 }
 
+interface Plan {
+  readonly rows: number
+  readonly columns: number
+  /** Calls between two looks at the clock. */
+  readonly repeats: number
+  /** V8 needs some calls until it has optimized JavaScript; JSON.stringify is native from the start. */
+  readonly warmUps: number
+  readonly rounds: number
+}
+
 /** Both in turns in one process, so that a busy machine slows both. */
-const ratioOf = (ours: () => unknown, floor: () => unknown, rounds: number): number => {
-  for (let warmUp = 0; warmUp < 5; warmUp++) {
+const ratioOf = (ours: () => unknown, floor: () => unknown, { warmUps, rounds }: Plan): number => {
+  for (let warmUp = 0; warmUp < warmUps; warmUp++) {
     ours()
     floor()
   }
@@ -66,8 +69,9 @@ const repeated = (times: number, run: () => unknown) => (): void => {
   for (let turn = 0; turn < times; turn++) run()
 }
 
-const measure = (name: string, rows: number, width: number, rounds: number, repeats: number): BenchCase => {
-  const columns = Array.from({ length: width }, (_, index) => randomWalk(rows, index + 1))
+const measure = (name: string, plan: Plan): Case => {
+  const { rows, repeats } = plan
+  const columns = Array.from({ length: plan.columns }, (_, index) => randomWalk(rows, index + 1))
   const frame = frameOf(rows, columns)
   const times = Array.from({ length: rows }, (_, row) => START_MS + row * 15_000)
   const values = [times, ...columns.map((column) => [...column])]
@@ -76,17 +80,34 @@ const measure = (name: string, rows: number, width: number, rounds: number, repe
   const ratio = ratioOf(
     repeated(repeats, () => encode(frame)),
     repeated(repeats, () => Buffer.from(JSON.stringify(ready))),
-    rounds,
+    plan,
   )
-  return { name, ratio, of: 'Arrow file to chunks of JSON', to: 'JSON.stringify of ready arrays to a Buffer' }
+  return {
+    name,
+    ratio,
+    of: 'time from Arrow file to chunks of JSON',
+    to: 'time of JSON.stringify of ready arrays to a Buffer',
+  }
 }
 
 /** Encoding against the least that any server has to do that holds the rows already. */
-export const frameCases = (): Promise<ReadonlyArray<BenchCase>> =>
+export const frameCases = (): Promise<ReadonlyArray<Case>> =>
   Promise.resolve([
-    measure('frames 2 MB vs stringify of ready arrays', 10_000, 10, 15, 1),
-    measure('frames 30 MB vs stringify of ready arrays', 1_000_000, 1, 7, 1),
-    measure('frames 100 rows vs stringify of ready arrays', 100, 1, 15, 200),
+    measure('frames 2 MB vs stringify of ready arrays', {
+      rows: 1e4,
+      columns: 10,
+      repeats: 1,
+      warmUps: 20,
+      rounds: 15,
+    }),
+    measure('frames 30 MB vs stringify of ready arrays', { rows: 1e6, columns: 1, repeats: 1, warmUps: 3, rounds: 7 }),
+    measure('frames 100 rows vs stringify of ready arrays', {
+      rows: 100,
+      columns: 1,
+      repeats: 200,
+      warmUps: 30,
+      rounds: 15,
+    }),
   ])
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href)

@@ -25,7 +25,7 @@ const separator = Buffer.from('\r\n\r\n')
 const lengthOf = (bytes: Buffer): number | undefined => {
   const endOfHead = bytes.indexOf(separator)
   if (endOfHead === -1) return undefined
-  const head = bytes.latin1Slice(0, endOfHead)
+  const head = bytes.toString('latin1', 0, endOfHead)
   const length = /content-length: (\d+)/i.exec(head)?.[1]
   if (!head.startsWith('HTTP/1.1 200 ') || length === undefined)
     throw new Error(`expected status 200 with a length, got ${bytes.toString()}`)
@@ -35,7 +35,7 @@ const lengthOf = (bytes: Buffer): number | undefined => {
 /** One connection: sends until the time is over; resolves to the number of answers. */
 const drive = (socket: Socket, next: () => Buffer, endMs: number): Promise<number> =>
   new Promise((resolve, reject) => {
-    let received = Buffer.alloc(0)
+    let received: Buffer = Buffer.alloc(0)
     let count = 0
     const end = (settle: () => void): void => {
       socket.off('data', take).off('close', lose)

@@ -2,7 +2,7 @@ import test from 'ava'
 
 import { cachedContexts } from '../../src/contexts/index.ts'
 import type { AggregatorError } from '../../src/errors.ts'
-import { E } from '../../src/fp.ts'
+import { E, TE } from '../../src/fp.ts'
 import type { InstanceSettings, PluginContextProvider, PluginContextRequest } from '../../src/plugin.ts'
 import { ask } from './ask.ts'
 
@@ -151,5 +151,5 @@ test('closes what it decorates, if that can be closed', async (t) => {
   const { provider, closed } = scripted()
   await cachedContexts(provider).close?.()
   t.is(closed(), 1)
-  await cachedContexts({ getInstanceSettings: provider.getInstanceSettings }).close?.()
+  await cachedContexts({ getInstanceSettings: () => TE.left({ _tag: 'Cancelled' }) }).close?.()
 })

@@ -1,9 +1,7 @@
 import test from 'ava'
 
-import { staticContexts, type StaticContextsTable } from '../../src/contexts/index.ts'
+import { staticContexts } from '../../src/contexts/index.ts'
 import { refusal, settingsOf } from './ask.ts'
-
-const wrongTable = (table: unknown): StaticContextsTable => JSON.parse(JSON.stringify(table))
 
 test('gives a datasource its settings, with the defaults of the provisioning format', async (t) => {
   const provider = staticContexts({
@@ -42,9 +40,11 @@ const wrong: ReadonlyArray<readonly [unknown, string]> = [
     { datasources: [{ uid: 'p1', type: 't', secureJsonData: { a: [secret] } }] },
     'staticContexts: datasources[0].secureJsonData.a: expected a string, got an array',
   ],
-  [{ datasources: [{ uid: 7, type: 't' }] }, 'staticContexts: datasources[0].uid: expected string, got a number'],
-  [{ datasources: [null] }, 'staticContexts: datasources[0]: expected an object, got null'],
-  [{ datasources: [{ type: 't', name: 'n' }] }, 'staticContexts: datasources[0].uid: expected string, got nothing'],
+  [
+    { datasources: [{ uid: 7, name: 'n', type: 't' }] },
+    'staticContexts: datasources[0].uid: expected string, got a number',
+  ],
+  [{ apps: [null] }, 'staticContexts: apps[0]: expected an object, got null'],
   [{ apps: [{}] }, 'staticContexts: apps[0].type: expected string, got nothing'],
   [
     { apps: [{ type: 't', namespace: 'team-a' }] },
@@ -57,6 +57,9 @@ const wrong: ReadonlyArray<readonly [unknown, string]> = [
 ]
 for (const [table, message] of wrong) {
   test(`throws at once, without a secret: ${message}`, (t) => {
-    t.throws(() => staticContexts(wrongTable(table)), { instanceOf: TypeError, message })
+    const attempt = (): void => {
+      Reflect.apply(staticContexts, undefined, [table])
+    }
+    t.throws(attempt, { instanceOf: TypeError, message })
   })
 }

@@ -192,6 +192,7 @@ test.serial('kills its plugins when Node exits without close', async (t) => {
     })
   })
   t.true(pid > 0)
+  t.deepEqual(readdirSync(runtimeDirectory), [])
   // a killed process takes a moment to be gone
   while (isAlive(pid)) await new Promise((resolve) => setImmediate(resolve))
   t.pass()

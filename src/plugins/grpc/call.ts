@@ -27,8 +27,8 @@ const identity = (bytes: Buffer): Buffer => bytes
 const maxTimeoutMs = 2 ** 31 - 1
 
 /**
- * One unary call, which always has a deadline and always settles; it rejects only for a request that is no such message. Ends at once when the signal is aborted
- * or the call is ended through `openCalls`.
+ * One unary call: it always has a deadline, always settles, and ends at once when the signal is aborted or the call is ended
+ * through `openCalls`. Throws only for a request that is no such message.
  */
 export const callUnary = <Request, Response>(
   client: Client,
@@ -37,8 +37,8 @@ export const callUnary = <Request, Response>(
   { signal, timeoutMs }: CallOptions,
   openCalls: OpenCalls,
 ): Promise<E.Either<CallFailure, Response>> => {
-  const bytes = method.serialize(request)
   const startedAtMs = performance.now()
+  const bytes = method.serialize(request)
   const failure = (code: number, details: string, metadata?: Metadata): E.Either<CallFailure, never> => {
     const statusDetails = metadata?.get('grpc-status-details-bin')[0]
     return E.left({

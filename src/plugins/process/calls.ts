@@ -20,16 +20,16 @@ export const createCalls = (acquire: Acquire, drainMs: number, clock: Clock): Ca
 
   const through =
     <Request, Response>(
-      select: (client: PluginClient) => (request: Request, options: CallOptions) => Result<Response>,
-    ) =>
-    (request: Request, { signal, timeoutMs }: CallOptions): Result<Response> =>
+      call: (client: PluginClient, request: Request, options: CallOptions) => Result<Response>,
+    ): ((request: Request, options: CallOptions) => Result<Response>) =>
+    (request, { signal, timeoutMs }) =>
     async () => {
       const beganAtMs = clock.now()
       const client = await acquire({ signal, timeoutMs })
       if (E.isLeft(client)) return client
       running += 1
       const leftMs = timeoutMs - (clock.now() - beganAtMs)
-      const result = await select(client.right)(request, { signal, timeoutMs: leftMs })()
+      const result = await call(client.right, request, { signal, timeoutMs: leftMs })()
       running -= 1
       if (running === 0) notifyIdle()
       return result
@@ -37,9 +37,9 @@ export const createCalls = (acquire: Acquire, drainMs: number, clock: Clock): Ca
 
   return {
     client: {
-      queryData: through((client) => client.queryData),
-      validateAdmission: through((client) => client.validateAdmission),
-      mutateAdmission: through((client) => client.mutateAdmission),
+      queryData: through((client, request, options) => client.queryData(request, options)),
+      validateAdmission: through((client, request, options) => client.validateAdmission(request, options)),
+      mutateAdmission: through((client, request, options) => client.mutateAdmission(request, options)),
     },
     drain: () =>
       new Promise((resolve) => {

@@ -36,7 +36,7 @@ export interface Child {
   readonly exited: Promise<void>
   /** Its pipes are gone too, so all that it wrote was read. */
   readonly closed: Promise<ProcessExit>
-  kill(): void
+  readonly kill: () => void
 }
 
 /** Spawns; does not throw: a program that cannot be run is one that exits with an error. */

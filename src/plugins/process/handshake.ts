@@ -1,8 +1,8 @@
 import { E } from '../../fp.ts'
 
 const example = '1|2|unix|/path/of/socket|grpc|'
-const coreVersion = 1
-const appVersion = 2
+const coreVersion = '1'
+const appVersion = '2'
 /** A certificate is longer; anything shorter counts as none. Source: client.go of go-plugin. */
 const maxIgnoredCertificate = 50
 
@@ -30,24 +30,30 @@ const parseAddress = (network: string, address: string): E.Either<string, string
     : refuse(`expected an absolute path of a unix socket, got ${quote(address)}`)
 }
 
+const checkVersions = (core: string, app: string): string | undefined => {
+  if (core !== coreVersion) return `expected core protocol version ${coreVersion}, got ${quote(core)}`
+  if (app !== appVersion) return `expected plugin protocol version ${appVersion}, got ${quote(app)}`
+  return undefined
+}
+
+/** Fields that older and other plugins leave out. */
+const checkTransport = ([protocol = 'netrpc', certificate = '', multiplex = '']: ReadonlyArray<string>):
+  string | undefined => {
+  if (protocol !== 'grpc') return `expected protocol "grpc", got ${quote(protocol)}`
+  if (certificate.length > maxIgnoredCertificate) return 'expected plain text, got a TLS certificate'
+  if (multiplex === 'true') return 'expected one connection per socket, got multiplexing'
+  return undefined
+}
+
 /**
  * Reads the first line that a plugin prints. Right: where it listens, as grpc-js names it. Shape: `unix:/run/plugin123`,
  * `ipv4:127.0.0.1:10000`. Left: a sentence for the log. Source: client.go of go-plugin; stricter where TLS, multiplexing or
  * another host would have to be asked for first.
  */
 export const parseHandshake = (line: string): E.Either<string, string> => {
-  const fields = line.trim().split('|')
-  const [core = '', app = '', network = '', address = '', protocol = 'netrpc', certificate = '', multiplex = ''] =
-    fields
-  if (fields.length < 4) return refuse(`expected a line such as "${example}", got ${quote(line.trim())}`)
-  if (core !== String(coreVersion))
-    return refuse(`expected core protocol version ${String(coreVersion)}, got ${quote(core)}`)
-  if (app !== String(appVersion))
-    return refuse(`expected plugin protocol version ${String(appVersion)}, got ${quote(app)}`)
-  const target = parseAddress(network, address)
-  if (E.isLeft(target)) return target
-  if (protocol !== 'grpc') return refuse(`expected protocol "grpc", got ${quote(protocol)}`)
-  if (certificate.length > maxIgnoredCertificate) return refuse('expected plain text, got a TLS certificate')
-  if (multiplex === 'true') return refuse('expected one connection per socket, got multiplexing')
-  return target
+  const [core, app, network, address, ...transport] = line.trim().split('|')
+  if (core === undefined || app === undefined || network === undefined || address === undefined)
+    return refuse(`expected a line such as "${example}", got ${quote(line.trim())}`)
+  const wrong = checkVersions(core, app) ?? checkTransport(transport)
+  return wrong === undefined ? parseAddress(network, address) : refuse(wrong)
 }

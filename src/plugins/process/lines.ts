@@ -4,9 +4,9 @@ const lineFeed = 0x0a
 const maxLineBytes = 64 * 1024
 
 export interface LineSplitter {
-  push(chunk: Buffer): void
+  readonly push: (chunk: Buffer) => void
   /** Gives out what is left without a line feed. */
-  end(): void
+  readonly end: () => void
 }
 
 /**

@@ -1,4 +1,3 @@
-import type { ChildProcess } from 'node:child_process'
 import { rmSync } from 'node:fs'
 
 import { E } from '../../fp.ts'
@@ -20,8 +19,25 @@ export interface StartOptions {
   readonly receiveLimitBytes: number
   readonly startTimeoutMs: number
   readonly stopGraceMs: number
-  /** Holds each process from its start to its end, for the host to kill when Node exits. */
-  readonly children: Set<ChildProcess>
+  /** Holds each process from its start to its end. */
+  readonly running: Set<Running>
+}
+
+/** A process that is not gone yet, and its socket. */
+export interface Running {
+  readonly pid: number | undefined
+  /** Kills it and removes its socket, all at once: for a Node that exits without close. */
+  clear(): void
+}
+
+/** Why a plugin does not serve; for the log, as the message may hold paths of the host. */
+export class StartFailure extends Error {
+  readonly exit: ProcessExit
+
+  constructor(exit: ProcessExit, cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause })
+    this.exit = exit
+  }
 }
 
 /** A plugin process that serves. */
@@ -75,15 +91,25 @@ const createLimits = (child: Child, timeoutMs: number, signal: AbortSignal): Lim
 }
 
 /**
- * Runs a plugin until it serves: spawn, handshake, health check; from then on its output is read. Rejects with an Error whose
- * `cause` is the ProcessExit; by then nothing of the process is left. Its message may hold paths of the host.
+ * Runs a plugin until it serves: spawn, handshake, health check; from then on its output is read. Rejects with a
+ * StartFailure, when nothing of the process is left, or with an Error when there was none to start.
  */
 export const startProcess = async (options: StartOptions, signal: AbortSignal): Promise<PluginProcess> => {
-  const { pluginId, logger, receiveLimitBytes, startTimeoutMs, stopGraceMs, children } = options
+  const { pluginId, logger, receiveLimitBytes, startTimeoutMs, stopGraceMs, running } = options
   const executable = options.findExecutable()
   const socketDirectory = makeSocketDirectory(process.env)
   const child = spawnChild({ pluginId, executable, environment: options.environment(socketDirectory), logger })
-  children.add(child.process)
+  const removeSocket = (): void => {
+    rmSync(socketDirectory, { recursive: true, force: true })
+  }
+  const entry: Running = {
+    pid: child.process.pid,
+    clear: () => {
+      child.kill()
+      removeSocket()
+    },
+  }
+  running.add(entry)
   let connection: Connection | undefined
   let reachability: Reachability | undefined
 
@@ -92,9 +118,13 @@ export const startProcess = async (options: StartOptions, signal: AbortSignal): 
     connection?.close()
   })
   const ended = child.closed.then((exit) => {
-    children.delete(child.process)
-    // a process that was killed leaves its socket
-    rmSync(socketDirectory, { recursive: true, force: true })
+    running.delete(entry)
+    try {
+      // a process that was killed leaves its socket
+      removeSocket()
+    } catch (cause) {
+      logger.warn('cannot remove the directory of a socket', { plugin: pluginId, directory: socketDirectory, cause })
+    }
     return exit
   })
 
@@ -120,7 +150,7 @@ export const startProcess = async (options: StartOptions, signal: AbortSignal): 
   } catch (error) {
     child.kill()
     connection?.close()
-    throw new Error(error instanceof Error ? error.message : String(error), { cause: await ended })
+    throw new StartFailure(await ended, error)
   } finally {
     limits.end()
   }

@@ -4,7 +4,7 @@ import type { Logger } from '../../logger.ts'
 import type { PluginClient } from '../../plugin.ts'
 import { createCalls, type Acquire } from './calls.ts'
 import type { Clock } from './clock.ts'
-import type { PluginProcess } from './start.ts'
+import { StartFailure, type PluginProcess } from './start.ts'
 
 export interface Backoff {
   readonly initialMs: number
@@ -72,11 +72,7 @@ export const createSupervisor = (options: SupervisorOptions): Supervisor => {
       retryAfterSeconds: Math.max(1, Math.ceil(retryAfterMs / 1000)),
     })
 
-  const enter = (
-    next: State,
-    level: 'info' | 'error' = 'info',
-    fields: Readonly<Record<string, unknown>> = {},
-  ): void => {
+  const enter = (next: State, level: 'info' | 'error' = 'info', fields: object = {}): void => {
     logger[level](`plugin is ${next.name}`, {
       plugin: pluginId,
       from: state.name,
@@ -88,23 +84,23 @@ export const createSupervisor = (options: SupervisorOptions): Supervisor => {
     for (const wake of [...waiters]) wake()
   }
 
-  const backOff = (error: string, fields: Readonly<Record<string, unknown>>): void => {
+  const backOff = (error: string, fields: object): void => {
     const exponential = backoff.initialMs * 2 ** Math.min(failureCount, maxExponent)
     const delayMs = Math.round(Math.min(exponential, backoff.maxMs) * (1 - jitter * random()))
     failureCount += 1
     lastError = error
     const cancel = clock.setTimeout(begin, delayMs)
-    enter({ name: 'backing-off', retryAtMs: clock.now() + delayMs, cancel }, 'error', { error, delayMs, ...fields })
+    enter({ name: 'backing-off', retryAtMs: clock.now() + delayMs, cancel }, 'error', { ...fields, error, delayMs })
   }
 
   const watch = async (process: PluginProcess): Promise<void> => {
     const sinceMs = clock.now()
     enter({ name: 'ready', process }, 'info', { pid: process.pid })
-    const { code, signal, stderr } = await process.ended
+    const exit = await process.ended
     if (state.name !== 'ready') return
     if (clock.now() - sinceMs >= backoff.resetAfterMs) failureCount = 0
-    const how = signal === null ? `code ${String(code)}` : `signal ${signal}`
-    backOff(`exited with ${how}`, { pid: process.pid, code, signal, stderr })
+    const how = exit.signal === null ? `code ${String(exit.code)}` : `signal ${exit.signal}`
+    backOff(`exited with ${how}`, { ...exit, pid: process.pid })
   }
 
   const run = async (abort: AbortController): Promise<void> => {
@@ -114,8 +110,7 @@ export const createSupervisor = (options: SupervisorOptions): Supervisor => {
       else await process.stop()
     } catch (error) {
       if (state.name !== 'starting') return
-      const { message, cause } = error instanceof Error ? error : new Error(String(error))
-      backOff(message, { cause })
+      backOff(error instanceof Error ? error.message : String(error), error instanceof StartFailure ? error.exit : {})
     }
   }
 

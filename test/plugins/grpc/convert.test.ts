@@ -30,15 +30,7 @@ test('sends a query as it is, and asks for Arrow', (t) => {
 
 test('leaves out of the context what is not known', (t) => {
   const sent = wire('pluginv2.QueryDataRequest').deserialize(queryData.serialize(toWireQuery(query())))
-  t.deepEqual(Object.keys(Object(Reflect.get(sent, 'pluginContext'))).sort(), [
-    'apiVersion',
-    'grafanaConfig',
-    'namespace',
-    'orgId',
-    'pluginId',
-    'pluginVersion',
-    'userAgent',
-  ])
+  t.deepEqual('pluginContext' in sent && sent.pluginContext, pluginContext)
 })
 
 test('keeps every whole number that JavaScript can tell from its neighbours', (t) => {

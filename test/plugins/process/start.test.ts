@@ -1,4 +1,3 @@
-import type { ChildProcess } from 'node:child_process'
 import { chmodSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,7 +7,7 @@ import test, { type ExecutionContext } from 'ava'
 import { E } from '../../../src/fp.ts'
 import type { QueryDataResponse } from '../../../src/plugin.ts'
 import { pluginEnvironment } from '../../../src/plugins/process/environment.ts'
-import { startProcess, type StartOptions } from '../../../src/plugins/process/start.ts'
+import { StartFailure, startProcess, type Running, type StartOptions } from '../../../src/plugins/process/start.ts'
 import { isAlive, nodePlugin, query, recordingLogger, temporaryDirectory, within, writeScript } from '../_setup.ts'
 
 // all socket directories of this file, and nobody else's
@@ -20,11 +19,11 @@ test.after.always('leaves no socket directory behind', (t) => {
 })
 
 /** Remembers who was in it. */
-class Children extends Set<ChildProcess> {
+class Remembering extends Set<Running> {
   readonly pids: Array<number> = []
-  override add(child: ChildProcess): this {
-    if (child.pid !== undefined) this.pids.push(child.pid)
-    return super.add(child)
+  override add(entry: Running): this {
+    if (entry.pid !== undefined) this.pids.push(entry.pid)
+    return super.add(entry)
   }
 }
 
@@ -36,7 +35,7 @@ interface Setup extends Partial<Pick<StartOptions, 'startTimeoutMs' | 'stopGrace
 const setUp = (t: ExecutionContext, script: string, { settings = {}, ...rest }: Setup = {}) => {
   const path = writeScript(temporaryDirectory(t), 'run', script)
   const logger = recordingLogger()
-  const children = new Children()
+  const running = new Remembering()
   const options: StartOptions = {
     pluginId: 'testds',
     findExecutable: () => path,
@@ -45,13 +44,13 @@ const setUp = (t: ExecutionContext, script: string, { settings = {}, ...rest }: 
     receiveLimitBytes: 1024 * 1024,
     startTimeoutMs: 20_000,
     stopGraceMs: 2_000,
-    children,
+    running,
     ...rest,
   }
   t.teardown(() => {
-    for (const child of children) child.kill('SIGKILL')
+    for (const entry of running) entry.clear()
   })
-  return { start: (signal = new AbortController().signal) => startProcess(options, signal), logger, children, path }
+  return { start: (signal = new AbortController().signal) => startProcess(options, signal), logger, running, path }
 }
 
 const silence = 'exec sleep 30'
@@ -112,41 +111,41 @@ const badStarts: ReadonlyArray<readonly [string, string, Setup, string | RegExp,
 
 for (const [what, script, setup, message, exit] of badStarts) {
   test(`fails and leaves nothing behind when a plugin ${what}`, async (t) => {
-    const { start, children } = setUp(t, script, setup)
-    const error = await t.throwsAsync(start(), { message })
-    t.like(error?.cause, exit)
-    t.is(children.size, 0)
-    t.deepEqual(children.pids.filter(isAlive), [])
+    const { start, running } = setUp(t, script, setup)
+    const error = await t.throwsAsync(start(), { instanceOf: StartFailure, message })
+    t.like(error, { exit })
+    t.is(running.size, 0)
+    t.deepEqual(running.pids.filter(isAlive), [])
   })
 }
 
 test('fails when there is no program', async (t) => {
   const { start } = setUp(t, silence, { findExecutable: () => '/nowhere/at/all' })
-  const error = await t.throwsAsync(start(), { message: 'exited before it served' })
-  t.like(error?.cause, { code: null, error: { code: 'ENOENT' } })
+  const error = await t.throwsAsync(start(), { instanceOf: StartFailure, message: 'exited before it served' })
+  t.like(error, { exit: { code: null, error: { code: 'ENOENT' } } })
 })
 
 test('fails when the program may not be run', async (t) => {
   const { start, path } = setUp(t, silence)
   chmodSync(path, 0o644)
-  const error = await t.throwsAsync(start(), { message: 'exited before it served' })
-  t.like(error?.cause, { error: { code: 'EACCES' } })
+  const error = await t.throwsAsync(start(), { instanceOf: StartFailure, message: 'exited before it served' })
+  t.like(error, { exit: { error: { code: 'EACCES' } } })
 })
 
 test('kills a plugin that starts when the host closes', async (t) => {
-  const { start, children } = setUp(t, silence)
+  const { start, running } = setUp(t, silence)
   const controller = new AbortController()
   const started = start(controller.signal)
   controller.abort()
   await t.throwsAsync(started, { message: 'stopped while it started' })
-  t.deepEqual(children.pids.filter(isAlive), [])
+  t.deepEqual(running.pids.filter(isAlive), [])
 })
 
 const jsonOf = (result: E.Either<unknown, QueryDataResponse>): unknown =>
   E.isRight(result) ? JSON.parse(Buffer.from(result.right.responses.get('A')?.frames[0] ?? []).toString()) : result
 
 test('runs a plugin: calls, logs, environment, end', async (t) => {
-  const { start, logger, children } = setUp(t, nodePlugin, { settings: { max_rows: '7', stdio: 'flood' } })
+  const { start, logger, running } = setUp(t, nodePlugin, { settings: { max_rows: '7', stdio: 'flood' } })
   const plugin = await start()
   const ask = (type: string, maxDataPoints?: number, json?: string) =>
     plugin.client.queryData(query(type, maxDataPoints, json), within(10_000))()
@@ -165,10 +164,10 @@ test('runs a plugin: calls, logs, environment, end', async (t) => {
   t.true(logger.lines.every(({ message }) => message.length <= 64 * 1024))
   t.true(E.isRight(await ask('')))
 
-  t.deepEqual(children.pids.filter(isAlive), [plugin.pid ?? 0])
+  t.deepEqual(running.pids.filter(isAlive), [plugin.pid ?? 0])
   await plugin.stop()
   t.like(await plugin.ended, { code: 0, signal: null })
-  t.deepEqual(children.pids.filter(isAlive), [])
+  t.deepEqual(running.pids.filter(isAlive), [])
   t.like(await ask(''), { left: { _tag: 'PluginUnavailable' } })
 })
 
@@ -189,13 +188,13 @@ test('stops a plugin that answers Shutdown', async (t) => {
 })
 
 test('kills a plugin that ignores Shutdown, after the grace', async (t) => {
-  const { start, children } = setUp(t, nodePlugin, { settings: { shutdown: 'never' }, stopGraceMs: 200 })
+  const { start, running } = setUp(t, nodePlugin, { settings: { shutdown: 'never' }, stopGraceMs: 200 })
   const plugin = await start()
   const hanging = plugin.client.queryData(query('hang'), within(60_000))()
   await plugin.stop()
   t.like(await plugin.ended, { code: null, signal: 'SIGKILL' })
   t.like(await hanging, { left: { _tag: 'PluginUnavailable' } })
-  t.deepEqual(children.pids.filter(isAlive), [])
+  t.deepEqual(running.pids.filter(isAlive), [])
 })
 
 test('does not wait for a grandchild that holds the pipes', async (t) => {
@@ -230,5 +229,5 @@ test('takes a file that is no program for one that exits', async (t) => {
   writeFileSync(path, Buffer.from([0x7f, 0x45, 0x4c, 0x46, 0, 0, 0]))
   chmodSync(path, 0o755)
   const { start } = setUp(t, silence, { findExecutable: () => path })
-  await t.throwsAsync(start(), { message: 'exited before it served' })
+  await t.throwsAsync(start(), { instanceOf: StartFailure, message: 'exited before it served' })
 })

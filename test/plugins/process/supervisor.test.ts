@@ -108,7 +108,7 @@ const setUp = (t: ExecutionContext, options: Partial<SupervisorOptions> = {}, an
             return process
           },
           fail: async (message) => {
-            reject(new Error(message, { cause: { code: 1 } }))
+            reject(new Error(message))
             await settle()
           },
         })
@@ -292,7 +292,7 @@ test('writes one line for each change of state', async (t) => {
     ],
   )
   t.like(logger.lines[2], { fields: { plugin: 'testds', pid: 1, code: 2, signal: null, stderr: ['panic: boom'] } })
-  t.like(logger.lines[4], { fields: { error: 'did not start', cause: { code: 1 } } })
+  t.like(logger.lines[4], { fields: { error: 'did not start', delayMs: 2_000 } })
 })
 
 test('makes every call of the port', async (t) => {

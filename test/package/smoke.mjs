@@ -1,0 +1,44 @@
+// An ES module host serves one query by the installed package, and Node ends by itself after close().
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+
+import { createServer, dataPlaneAggregator, inProcess, memorySource, staticContexts } from 'dataplane-aggregator'
+import express from 'express'
+
+const dataPlaneService = {
+  apiVersion: 'aggregation.grafana.app/v0alpha1',
+  kind: 'DataPlaneService',
+  metadata: { name: 'v1.hello.example.com' },
+  spec: {
+    pluginID: 'hello',
+    pluginType: 'datasource',
+    group: 'hello.example.com',
+    version: 'v1',
+    services: [{ type: 'query' }],
+  },
+}
+
+const aggregator = dataPlaneAggregator({
+  source: memorySource([dataPlaneService]),
+  plugins: inProcess({
+    hello: { queryData: ({ queries }) => ({ responses: Object.fromEntries(queries.map(({ refId }) => [refId, {}])) }) },
+  }),
+  contexts: staticContexts({ datasources: [{ uid: 'h1', type: 'hello' }] }),
+})
+await aggregator.ready
+
+const server = createServer(express().use(aggregator)).listen(0, '127.0.0.1')
+await once(server, 'listening')
+
+const path = '/apis/hello.example.com/v1/namespaces/default/datasources/h1/query'
+const response = await fetch(`http://127.0.0.1:${server.address().port}${path}`, {
+  method: 'POST',
+  headers: { 'content-type': 'application/json', connection: 'close' },
+  body: JSON.stringify({ queries: [{ refId: 'A' }], from: 'now-1h', to: 'now' }),
+})
+const body = await response.json()
+assert.equal(response.status, 200, JSON.stringify(body))
+assert.deepEqual(Object.keys(body.results), ['A'])
+
+server.close()
+await aggregator.close()
