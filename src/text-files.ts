@@ -17,6 +17,8 @@ export interface TextFilesOptions {
   /** Which files of the directory count, by name. Hidden ones never do. */
   readonly accepts: (name: string) => boolean
   readonly fileLimitBytes: number
+  /** The clock, ms since the epoch. Default: Date.now. */
+  readonly now?: () => number
 }
 
 /** All files sorted by name. A file whose text is the same is the same (`===`) object again. Left: why the path cannot be read. */
@@ -85,14 +87,18 @@ const signatureOf = (info: BigIntStats, nowMs: number): string | undefined =>
   nowMs - Number(info.ctimeMs) > racyMs ? [info.dev, info.ino, info.size, info.mtimeNs, info.ctimeNs].join() : undefined
 
 /** `undefined`: deleted since it was listed. */
-const readOne = async (entry: Entry, known: Known | undefined, limitBytes: number): Promise<Known | undefined> => {
+const readOne = async (
+  entry: Entry,
+  known: Known | undefined,
+  { fileLimitBytes, now = Date.now }: TextFilesOptions,
+): Promise<Known | undefined> => {
   const { name, path } = entry
-  const nowMs = Date.now()
+  const nowMs = now()
   const info = await stat(path, { bigint: true }).catch(() => undefined)
   if (info === undefined && !entry.mustExist) return undefined
   const signature = info && signatureOf(info, nowMs)
   if (known !== undefined && signature !== undefined && signature === known.signature) return known
-  const text = await readTextFile(path, limitBytes)
+  const text = await readTextFile(path, fileLimitBytes)
   const file = known !== undefined && sameText(known.file.text, text) ? known.file : { name, text }
   return { file, signature }
 }
@@ -106,9 +112,7 @@ export const createTextFiles = (options: TextFilesOptions): ReadTextFiles => {
       const found = new Map<string, Known>()
       for (let start = 0; start < entries.length; start += batchSize) {
         const batch = entries.slice(start, start + batchSize)
-        const read = await Promise.all(
-          batch.map((entry) => readOne(entry, known.get(entry.name), options.fileLimitBytes)),
-        )
+        const read = await Promise.all(batch.map((entry) => readOne(entry, known.get(entry.name), options)))
         for (const one of read) if (one !== undefined) found.set(one.file.name, one)
       }
       known = found

@@ -82,7 +82,7 @@ export const pluginDirectory = (path: string, options: PluginDirectoryOptions = 
 
   // Node is ending without `close`: no plugin stays behind as an orphan
   const clearAll = (): void => {
-    for (const process of running) process.clear()
+    for (const entry of running) entry.clear()
   }
   process.on('exit', clearAll)
   if (settings.prewarm) void prewarm(supervisors)

@@ -40,9 +40,9 @@ const inFlightIn = (registry: MetricsRegistry): Gauge<'type'> => {
  * Counts and times claimed requests in a registry of the host; aggregators may share one. Throws when a metric of another kind
  * already has one of the names.
  *
- * A label's values come from the operator's objects (`dataplaneservice`, `type`) or from a list of ours (`method`, else `other`;
- * `code`; `reason`, the tag of the error; `error_source`), so no client can add a series: no path, uid, namespace, user. The
- * duration has neither method nor code, since each would multiply its 25 series.
+ * A label's values come from the operator's objects (`dataplaneservice`, `type`) or from short lists (`method`, else `other`;
+ * `code`; `reason`, the tag of the error; `error_source`), so no client can add series: no path, uid, namespace, user. The
+ * duration has neither method nor code, since each value would add 26 series more.
  */
 export const requestMetrics = (registry: MetricsRegistry): Observer => {
   const requests = counterIn(

@@ -112,10 +112,14 @@ test('aborts the call when the last caller has left, and gives the next one a ne
   await Promise.all(left)
   t.true(calls[0]?.signal.aborted)
   const next = ask(cached)
-  t.is(calls.length, 2)
   answer(0, settings(0))
+  // As many turns as the late answer could need to be remembered.
+  await ask(cached, {}, AbortSignal.abort())
+  const alsoNext = ask(cached)
+  t.is(calls.length, 2)
   answer(1, settings(1))
   t.deepEqual(await next, settings(1))
+  t.deepEqual(await alsoNext, settings(1))
   t.deepEqual(await ask(cached), settings(1))
 })
 

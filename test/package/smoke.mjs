@@ -18,6 +18,8 @@ const dataPlaneService = {
   },
 }
 
+setTimeout(() => assert.fail('expected to have ended after 30 s, something is still open'), 30_000).unref()
+
 const aggregator = dataPlaneAggregator({
   source: memorySource([dataPlaneService]),
   plugins: inProcess({
@@ -34,7 +36,11 @@ const path = '/apis/hello.example.com/v1/namespaces/default/datasources/h1/query
 const response = await fetch(`http://127.0.0.1:${server.address().port}${path}`, {
   method: 'POST',
   headers: { 'content-type': 'application/json', connection: 'close' },
-  body: JSON.stringify({ queries: [{ refId: 'A' }], from: 'now-1h', to: 'now' }),
+  body: JSON.stringify({
+    queries: [{ refId: 'A', datasource: { type: 'hello', uid: 'h1' } }],
+    from: 'now-1h',
+    to: 'now',
+  }),
 })
 const body = await response.json()
 assert.equal(response.status, 200, JSON.stringify(body))

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 
 import { fileSource, type FileSourceOptions } from '../../src/sources/index.ts'
+import { createWatch } from '../../src/watch.ts'
 import { testContract } from './contract.ts'
 import { badManifest, manifest, namesOf, record, serves, versionOf, type Recorder } from './recorder.ts'
 
@@ -245,6 +246,23 @@ test('begins empty without its directory, reports that once, and follows it when
   await mkdir(dir)
   await writeFile(join(dir, 'a.yml'), toText(manifest('a')))
   await recorder.snapshot(serves('a'))
+  t.is(recorder.errors.length, 1)
+})
+
+test('reports a missing directory once, however often it looks', async (t) => {
+  const dir = join(await makeDirectory(t), 'services')
+  const recorder = watched(t, dir, { ...quick, rescanMs: 15 })
+  await recorder.snapshotAt(0)
+  await new Promise<void>((resolve) => {
+    let looks = 0
+    const read = (): Promise<void> => {
+      looks += 1
+      if (looks === 6) resolve()
+      return Promise.resolve()
+    }
+    const twin = createWatch({ path: dir, debounceMs: 10, rescanMs: 15, read, onWatchError: () => undefined })
+    t.teardown(() => twin.close())
+  })
   t.is(recorder.errors.length, 1)
 })
 

@@ -1,0 +1,68 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+
+import test from 'ava'
+
+import { fetchWhenUp, freePort, root, runExample } from './_run.ts'
+
+const readme = await readFile(join(root, 'README.md'), 'utf8')
+const blocks = [...readme.matchAll(/^```(\w+)(?: (\S+))?\n([\s\S]*?)^```$/gm)].map(([, language, file, text]) => ({
+  language,
+  file,
+  text,
+}))
+
+test('shows each example as it stands in its file', async (t) => {
+  const named = blocks.filter(({ file }) => file !== undefined)
+  t.deepEqual(
+    named.map(({ file }) => file),
+    [
+      'examples/dataplaneservices/datasource.yml',
+      'examples/quick-start.ts',
+      'examples/in-memory.ts',
+      'examples/routing.test.ts',
+    ],
+  )
+  for (const { file = '', text } of named) t.is(text, await readFile(join(root, file), 'utf8'), file)
+})
+
+test('names commands that exist, and the line that the example prints', async (t) => {
+  const commands = blocks.filter(({ language }) => language === 'sh').map(({ text = '' }) => text.trim())
+  t.deepEqual(commands.slice(0, 1).concat(commands.slice(2)), ['npm ci && npm start', 'npm ci && npm test'])
+  const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as {
+    scripts: Record<string, string>
+  }
+  t.truthy(scripts['start'])
+  t.truthy(scripts['test'])
+  const { line } = runExample(t, 'examples/apiserver/main.ts', { PORT: '0' })
+  const [listening, curl] = [await line(/^listening on /), await line(/^curl /)]
+  t.is(commands[1], curl.replace(listening.slice('listening on '.length), 'http://127.0.0.1:3000'))
+})
+
+const query = (type: string, uid: string): RequestInit => ({
+  method: 'POST',
+  body: JSON.stringify({ queries: [{ refId: 'A', datasource: { type, uid } }], from: 'now-1m', to: 'now' }),
+})
+
+test('runs the first snippet', async (t) => {
+  const port = await freePort()
+  const { stop } = runExample(t, 'examples/quick-start.ts', { PORT: String(port) })
+  const url = `http://127.0.0.1:${String(port)}`
+  const response = await fetchWhenUp(
+    `${url}/apis/testdata.grafana.app/v0alpha1/namespaces/default/datasources/example/query`,
+    query('testdata', 'example'),
+  )
+  t.is(response.status, 200)
+  t.regex(await response.text(), /^\{"results":\{"A":\{"status":200,"frames":\[\{"schema":/)
+  t.is(await (await fetch(`${url}/other`)).text(), 'the apiserver that you already have\n')
+  t.is(await stop(), 0)
+})
+
+test('runs the snippet with everything in the process', async (t) => {
+  const port = await freePort()
+  const { stop } = runExample(t, 'examples/in-memory.ts', { PORT: String(port) })
+  const path = '/apis/hello.example.com/v1/namespaces/default/datasources/h1/query'
+  const response = await fetchWhenUp(`http://127.0.0.1:${String(port)}${path}`, query('hello', 'h1'))
+  t.is(await response.text(), '{"results":{"A":{"status":200,"frames":[]}}}\n')
+  t.is(await stop(), 0)
+})
