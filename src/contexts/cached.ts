@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 
 import { unexpected, type AggregatorError } from '../errors.ts'
 import { E } from '../fp.ts'
+import { integerOption } from '../integer-option.ts'
 import type { InstanceSettings, PluginContextProvider, PluginContextRequest } from '../plugin.ts'
 import { unlessAborted } from './abortable.ts'
 
@@ -28,14 +29,20 @@ const keyOf = ({ namespace, pluginId, pluginType, uid }: PluginContextRequest): 
 
 /**
  * Remembers what another provider answers: for one that asks over a network. Only successes are remembered. Who asks the
- * same at the same time shares one call, which is aborted when the last of them has left.
+ * same at the same time shares one call, which is aborted when the last of them has left. Throws a TypeError on a wrong option.
  */
 export const cachedContexts = (
   provider: PluginContextProvider,
-  { ttlMs = 60_000, maxEntries = 1000, now = () => performance.now() }: CachedContextsOptions = {},
+  { ttlMs, maxEntries, now = () => performance.now() }: CachedContextsOptions = {},
 ): PluginContextProvider => {
-  // ttlResolution 0: otherwise a timer is set for each look at the clock.
-  const cache = new LRUCache<string, InstanceSettings>({ max: maxEntries, ttl: ttlMs, ttlResolution: 0, perf: { now } })
+  const cache = new LRUCache<string, InstanceSettings>({
+    max: integerOption('maxEntries', maxEntries, 1000, 1),
+    // Not 0, which is for ever.
+    ttl: integerOption('ttlMs', ttlMs, 60_000, 1),
+    // Else a timer is set for each look at the clock.
+    ttlResolution: 0,
+    perf: { now },
+  })
   const flights = new Map<string, Flight>()
 
   const ask = async (request: PluginContextRequest, signal: AbortSignal): Promise<Answer> => {

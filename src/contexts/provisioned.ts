@@ -2,6 +2,7 @@ import { basename, resolve } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 
 import type { AggregatorError } from '../errors.ts'
+import { toFileSettings, type FileOptions } from '../file-options.ts'
 import { E } from '../fp.ts'
 import { silentLogger, type Logger } from '../logger.ts'
 import type { PluginContextProvider } from '../plugin.ts'
@@ -11,16 +12,11 @@ import { unlessAborted } from './abortable.ts'
 import { createInstanceTable, type InstanceTable, type InstanceTableOptions } from './instance-table.ts'
 import { parseProvisioningText, readEntries, unknownEntries, type FileEntries } from './provisioning-file.ts'
 
-export interface ProvisionedContextsOptions extends InstanceTableOptions {
+/** A changed `$__file{}` may go unnoticed until the next rescan. */
+export interface ProvisionedContextsOptions extends InstanceTableOptions, FileOptions {
   /** Variables for `$NAME`, default `process.env`. */
   readonly env?: Readonly<Record<string, string | undefined>>
   readonly logger?: Logger
-  /** Larger files are refused, default 3 MiB. Reading YAML holds up the process for about half a second per MiB. */
-  readonly fileLimitBytes?: number
-  /** Quiet time after a change before files are read, ms, default 50. */
-  readonly debounceMs?: number
-  /** Time between reads when nothing seems to change, ms, default 30 000; so long may a changed `$__file{}` go unnoticed. */
-  readonly rescanMs?: number
 }
 
 type Files = ReadonlyMap<string, FileEntries>
@@ -41,8 +37,8 @@ const unavailable: AggregatorError = {
  * hashes: they stay while an entry stays the same, and differ when its expanded settings or secrets, or its uid, differ.
  */
 export const provisionedContexts = (path: string, options: ProvisionedContextsOptions = {}): PluginContextProvider => {
-  const { env = process.env, logger = silentLogger, fileLimitBytes = 3 * 1024 * 1024 } = options
-  const { debounceMs = 50, rescanMs = 30_000 } = options
+  const { env = process.env, logger = silentLogger } = options
+  const { fileLimitBytes, debounceMs, rescanMs } = toFileSettings(options)
   const absolute = resolve(path)
   const accepts = (name: string): boolean => /\.ya?ml$/.test(name)
   const readFiles = createTextFiles({ path: absolute, accepts, fileLimitBytes })

@@ -1,4 +1,5 @@
 import {
+  int32At,
   int64At,
   int64Field,
   rootTable,
@@ -34,22 +35,21 @@ const BLOCK_BYTES = 24
 const RECORD_BATCH = 3
 const CONTINUATION = 0xffff_ffff
 
-const slice = (view: DataView, start: number, length: number): DataView =>
-  new DataView(view.buffer, view.byteOffset + start, length)
-
-const readBatch = (file: DataView, blocks: FlatVector, index: number, least: number): RecordBatch => {
+/** `least` is the end of the batch before: batches that share bytes could make endless JSON of a small file. */
+const readBatch = (file: Buffer, blocks: FlatVector, index: number, least: number): RecordBatch => {
   const block = blocks.start + index * BLOCK_BYTES
-  const offset = int64At(blocks.view, block)
-  const metadataLength = blocks.view.getInt32(block + 8, true)
-  const bodyLength = int64At(blocks.view, block + 16)
-  if (offset < least || metadataLength < 16 || bodyLength < 0 || offset + metadataLength + bodyLength > file.byteLength)
+  const offset = int64At(blocks.source, block)
+  const metadataLength = int32At(blocks.source, block + 8)
+  const bodyLength = int64At(blocks.source, block + 16)
+  const bodyStart = offset + metadataLength
+  if (offset < least || metadataLength < 16 || bodyLength < 0 || bodyStart + bodyLength > file.length)
     return refuse(`expected record batch ${String(index)} to lie inside the file, after the one before it`)
   if (offset % 8 !== 0 || metadataLength % 8 !== 0 || bodyLength % 8 !== 0)
     return refuse(`expected record batch ${String(index)} to be aligned to 8 bytes`)
 
   // Writers before Arrow 0.15 put the length first, without the continuation marker.
-  const prefix = file.getUint32(offset, true) === CONTINUATION ? 8 : 4
-  const message = rootTable(slice(file, offset + prefix, metadataLength - prefix))
+  const prefix = file.readUInt32LE(offset) === CONTINUATION ? 8 : 4
+  const message = rootTable(file.subarray(offset + prefix, bodyStart))
   const header = tableField(message, 2)
   if (uint8Field(message, 1) !== RECORD_BATCH || header === undefined)
     return refuse(`expected message ${String(index)} to be a record batch`)
@@ -60,27 +60,29 @@ const readBatch = (file: DataView, blocks: FlatVector, index: number, least: num
     nodes: vectorField(header, 1, 16),
     buffers: vectorField(header, 2, 16),
     viewBufferCounts: vectorField(header, 4, 8),
-    bodyStart: offset + metadataLength,
+    bodyStart,
     bodyLength,
   }
 }
 
+const readFooter = (file: Buffer): FlatTable => {
+  if (file.length <= TRAILER_BYTES + MAGIC.length || file.toString('latin1', file.length - MAGIC.length) !== MAGIC)
+    return refuse(`expected an Arrow file, ending in "${MAGIC}"`)
+  const end = file.length - TRAILER_BYTES
+  const length = file.readUInt32LE(end)
+  return length > 0 && length + MAGIC.length <= end
+    ? rootTable(file.subarray(end - length, end))
+    : refuse(`expected the footer to lie inside the file, got a length of ${String(length)}`)
+}
+
 /**
  * Schema and record batches of an Arrow IPC file. As arrow-go: the magic counts at the end of the file only, and the stream
- * format is no file. Fails on dictionaries and compression, which no data frame has.
+ * format is no file. Fails on dictionaries, which no data frame has, and on compression, which no plugin of the SDK uses.
  */
-export const readArrowFile = (bytes: Uint8Array): ArrowFile => {
-  const file = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const tail = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1', bytes.length - 6)
-  const footerLength = bytes.length > TRAILER_BYTES ? file.getUint32(bytes.length - TRAILER_BYTES, true) : 0
-  if (bytes.length <= TRAILER_BYTES + MAGIC.length || tail !== MAGIC)
-    return refuse('expected an Arrow file, ending in "ARROW1"')
-  if (footerLength === 0 || footerLength + TRAILER_BYTES + MAGIC.length > bytes.length)
-    return refuse(`expected the footer to lie inside the file, got a length of ${String(footerLength)}`)
-
-  const footer = rootTable(slice(file, bytes.length - TRAILER_BYTES - footerLength, footerLength))
+export const readArrowFile = (file: Buffer): ArrowFile => {
+  const footer = readFooter(file)
   const schema = tableField(footer, 1) ?? refuse('expected a schema in the footer')
-  if (vectorField(footer, 2, BLOCK_BYTES).length > 0) return refuse('expected no dictionaries')
+  if (vectorField(footer, 2, BLOCK_BYTES).length > 0) return refuse('expected a file without dictionaries')
   const blocks = vectorField(footer, 3, BLOCK_BYTES)
   const batches: Array<RecordBatch> = []
   let end = 0

@@ -27,6 +27,7 @@ export type Layout =
 export interface BatchCursor {
   /** Big-endian values are turned round in place: then this is a copy. */
   readonly file: Buffer
+  readonly view: DataView
   readonly batch: RecordBatch
   readonly isBigEndian: boolean
   node: number
@@ -48,8 +49,8 @@ const nextBuffer = (cursor: BatchCursor): Span => {
   const { buffers, bodyStart, bodyLength } = cursor.batch
   if (cursor.buffer >= buffers.length) return refuse('expected more buffers in the record batch')
   const entry = buffers.start + 16 * cursor.buffer++
-  const offset = int64At(buffers.view, entry)
-  const length = int64At(buffers.view, entry + 8)
+  const offset = int64At(buffers.source, entry)
+  const length = int64At(buffers.source, entry + 8)
   if (length === 0) return { start: bodyStart, length }
   if (offset < cursor.end || length < 0 || offset + length > bodyLength)
     return refuse(`expected buffer ${String(cursor.buffer - 1)} to lie inside the body, after the buffer before it`)
@@ -103,13 +104,13 @@ const readFixed = (cursor: BatchCursor, rows: number, validity: number, bits: nu
   const length = Math.ceil((rows * bits) / 8)
   const values = room(nextBuffer(cursor), length)
   turnRound(cursor, values, length, bits)
-  return { view: viewOf(cursor.file), rows, validity, values, data: [] }
+  return { view: cursor.view, rows, validity, values, data: [] }
 }
 
 const readOffsets = (cursor: BatchCursor, rows: number, validity: number): ColumnBatch => {
   const offsets = nextBuffer(cursor)
   const data = nextBuffer(cursor)
-  const batch = { view: viewOf(cursor.file), rows, validity, values: offsets.start, data: [data.start] }
+  const batch = { view: cursor.view, rows, validity, values: offsets.start, data: [data.start] }
   if (rows === 0) return batch
   const length = 4 * (rows + 1)
   turnRound(cursor, room(offsets, length), length, 32)
@@ -121,12 +122,12 @@ const readViews = (cursor: BatchCursor, rows: number, validity: number): ColumnB
   const { viewBufferCounts } = cursor.batch
   if (cursor.viewColumn >= viewBufferCounts.length) return refuse('expected a buffer count for each column of views')
   if (cursor.isBigEndian) return refuse('expected string views to be little-endian')
-  const count = int64At(viewBufferCounts.view, viewBufferCounts.start + 8 * cursor.viewColumn++)
+  const count = int64At(viewBufferCounts.source, viewBufferCounts.start + 8 * cursor.viewColumn++)
   const values = room(nextBuffer(cursor), VIEW_BYTES * rows)
   if (count < 0 || count > cursor.batch.buffers.length)
     return refuse(`expected ${String(count)} buffers of string data`)
   const data = Array.from({ length: count }, () => nextBuffer(cursor))
-  const batch = { view: viewOf(cursor.file), rows, validity, values, data: data.map(({ start }) => start) }
+  const batch = { view: cursor.view, rows, validity, values, data: data.map(({ start }) => start) }
   checkViews(
     batch,
     data.map(({ length }) => length),
@@ -142,11 +143,11 @@ export const readColumn = (cursor: BatchCursor, layout: Layout, isNullable: bool
   const { nodes, rows: batchRows } = cursor.batch
   if (cursor.node >= nodes.length) return refuse('expected a field node for each column')
   const node = nodes.start + 16 * cursor.node++
-  const rows = int64At(nodes.view, node)
+  const rows = int64At(nodes.source, node)
   if (rows < 0 || rows < batchRows || rows > 0x7fff_ffff)
     return refuse(`expected ${String(batchRows)} rows in each column, got ${String(rows)}`)
 
-  const hasNulls = int64At(nodes.view, node + 8) !== 0
+  const hasNulls = int64At(nodes.source, node + 8) !== 0
   const bitmap = hasNulls ? nextBuffer(cursor) : undefined
   if (!hasNulls) cursor.buffer++
   const validity = bitmap === undefined || bitmap.length === 0 || !isNullable ? -1 : room(bitmap, Math.ceil(rows / 8))
@@ -155,5 +156,5 @@ export const readColumn = (cursor: BatchCursor, layout: Layout, isNullable: bool
   if (layout.kind === 'views') return readViews(cursor, rows, validity)
   if (rows > 0) return readFixed(cursor, rows, validity, layout.bits)
   cursor.buffer++
-  return { view: viewOf(cursor.file), rows, validity, values: 0, data: [] }
+  return { view: cursor.view, rows, validity, values: 0, data: [] }
 }

@@ -125,6 +125,11 @@ const floatType = (type: FlatTable): ColumnType => {
   return precision === 1 ? FLOAT32 : precision === 2 ? FLOAT64 : unsupported('a float of half precision')
 }
 
+const timestampType = (type: FlatTable): ColumnType => {
+  const unit = int16Field(type, 0)
+  return unit >= 0 && unit <= 3 ? TIME : unsupported(`a timestamp of unit ${String(unit)}`)
+}
+
 /** The type of an Arrow field; a timestamp of any unit and zone is one of nanoseconds in UTC, as Grafana takes it. */
 export const columnType = (field: FlatTable, isEnum: boolean): ColumnType => {
   if (tableField(field, 4) !== undefined) return unsupported('Dictionary')
@@ -145,7 +150,7 @@ export const columnType = (field: FlatTable, isEnum: boolean): ColumnType => {
     case 'Bool':
       return BOOLEAN
     case 'Timestamp':
-      return TIME
+      return timestampType(type)
     default:
       return unsupported(name)
   }

@@ -1,5 +1,5 @@
 import type { ArrowFile } from './arrow-file.ts'
-import { readColumn, type BatchCursor, type ColumnBatch } from './column-batch.ts'
+import { readColumn, viewOf, type BatchCursor, type ColumnBatch } from './column-batch.ts'
 import type { ColumnType } from './column-type.ts'
 import type { WriteRows } from './fixed-values.ts'
 import { isFull, takeChunk, type Chunks, type Output } from './output.ts'
@@ -20,13 +20,14 @@ const OPEN = 0x5b
 const CLOSE = 0x5d
 
 /** Reads the columns of all batches. As in Grafana, columns must be equally long in the end, not in each batch. */
-export const readColumns = (bytes: Uint8Array, { batches }: ArrowFile, schema: FrameSchema): ReadonlyArray<Column> => {
-  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const file = schema.isBigEndian ? Buffer.from(view) : view
+export const readColumns = (bytes: Buffer, { batches }: ArrowFile, schema: FrameSchema): ReadonlyArray<Column> => {
+  const file = schema.isBigEndian ? Buffer.from(bytes) : bytes
+  const view = viewOf(file)
   const columns = schema.fields.map(({ type }) => ({ type, rows: 0, batches: new Array<ColumnBatch>() }))
   for (const batch of batches) {
     const cursor: BatchCursor = {
       file,
+      view,
       batch,
       isBigEndian: schema.isBigEndian,
       node: 0,

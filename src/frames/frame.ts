@@ -12,9 +12,10 @@ import { readSchema } from './schema.ts'
 export type WriteFrame = (out: Output) => Chunks
 
 export const arrowFrame = (bytes: Uint8Array): WriteFrame => {
-  const file = readArrowFile(bytes)
-  const schema = readSchema(file.schema)
-  const columns = readColumns(bytes, file, schema)
+  const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const arrow = readArrowFile(file)
+  const schema = readSchema(arrow.schema)
+  const columns = readColumns(file, arrow, schema)
   return function* (out) {
     yield* writeText(`{"schema":${schema.json},"data":{"values":[`, out)
     for (const [index, column] of columns.entries()) {

@@ -1,7 +1,6 @@
 import { columnType, type ColumnType } from './column-type.ts'
-import { tableInVector, textField, uint8Field, vectorField, type FlatTable } from './flatbuffer.ts'
+import { int16Field, tableInVector, textField, uint8Field, vectorField, type FlatTable } from './flatbuffer.ts'
 import { encodeConfig, encodeLabels, encodeMeta } from './metadata.ts'
-import { refuse } from './refuse.ts'
 import { cached } from './text-cache.ts'
 import { quote } from './text.ts'
 
@@ -16,9 +15,6 @@ export interface FrameSchema {
   /** The value of `schema` in the frame's JSON, a binary string. */
   readonly json: string
 }
-
-/** Names and metadata may fill their flatbuffer, not more: strings that share bytes could make endless JSON of a small file. */
-const TEXT_FACTOR = 4
 
 const metaJson = cached(encodeMeta)
 const configJson = cached(encodeConfig)
@@ -65,11 +61,8 @@ export const readSchema = (table: FlatTable): FrameSchema => {
   const tables = vectorField(table, 1, 4)
   const fields: Array<FrameField> = []
   const texts: Array<string> = []
-  let length = 0
   for (let index = 0; index < tables.length; index++) {
     const { field, json } = readField(tableInVector(tables, index))
-    length += json.length
-    if (length > table.view.byteLength * 100 * TEXT_FACTOR) return refuse('expected metadata that is not shared')
     fields.push(field)
     texts.push(json)
   }
@@ -79,5 +72,5 @@ export const readSchema = (table: FlatTable): FrameSchema => {
     ...member('meta', rewritten(metadata.get('meta'), metaJson)),
     `"fields":[${texts.join(',')}]`,
   ]
-  return { isBigEndian: uint8Field(table, 0) === 1, fields, json: `{${members.join(',')}}` }
+  return { isBigEndian: int16Field(table, 0) !== 0, fields, json: `{${members.join(',')}}` }
 }

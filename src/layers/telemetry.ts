@@ -19,7 +19,7 @@ export const telemetry =
       const startedMs = performance.now()
       let running: ReturnType<Result<HttpAnswer>> | undefined
       const start = (): ReturnType<Result<HttpAnswer>> => (running ??= handle(request, env)())
-      within?.(start)
+      within?.(() => void start())
       const result = await start()
       const durationMs = performance.now() - startedMs
       ended(

@@ -90,9 +90,12 @@ const matchReading = (table: RouteTable, method: string, reading: Reading, query
 
 /** Some other reader of this path would end at a claim. */
 const matchLoosely = (table: RouteTable, method: string, path: string): Match | undefined => {
-  const segments = readLoosely(path)
-  const match = matchReading(table, method, { raw: segments.map(encodeSegment), decoded: segments }, '')
-  return match && { _tag: 'Ambiguous', claim: match.claim, path: match.path, fault: 'an empty, dot or encoded segment' }
+  for (const decoded of readLoosely(path)) {
+    const match = matchReading(table, method, { raw: decoded.map(encodeSegment), decoded }, '')
+    if (match === undefined) continue
+    return { _tag: 'Ambiguous', claim: match.claim, path: match.path, fault: 'an empty, dot or encoded segment' }
+  }
+  return undefined
 }
 
 /**

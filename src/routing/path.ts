@@ -70,20 +70,42 @@ const decodeLeniently = (segment: string): string =>
 /** A dot segment, also with path parameters behind it (`..;x`), which some servers cut off first. */
 const dots = /^(\.\.?)(?:;|$)/
 
-/**
- * The loosest reading that some server might make: everything decoded, backslashes turned, empty and dot segments resolved. A slash at
- * the end stays: with it, a path names something else.
- */
-export const readLoosely = (path: string): ReadonlyArray<string> => {
-  const segments: string[] = []
-  const decoded = path.split('/').map(decodeLeniently)
-  for (const segment of decoded.join('/').split(/[/\\]/)) {
+/** Resolves dot segments. Servers differ in whether `..` takes back an empty segment, as RFC 3986 has it, or the one before. */
+const resolve = (segments: ReadonlyArray<string>, keepsEmpty: boolean): ReadonlyArray<string> => {
+  const resolved: string[] = []
+  for (const segment of segments) {
     const dot = dots.exec(segment)?.[1]
-    if (dot === '..') segments.pop()
-    else if (dot === undefined && segment !== '') segments.push(segment)
+    if (dot === '..') resolved.pop()
+    else if (dot === undefined && (keepsEmpty || segment !== '')) resolved.push(segment)
   }
-  if (path.endsWith('/')) segments.push('')
-  return segments
+  return resolved
+}
+
+/** `%2e%2e` is a dot segment to everybody, before anything else is decoded. */
+const decodeDots = (segment: string): string => {
+  const decoded = decodeLeniently(segment)
+  return dots.test(decoded) ? decoded : segment
+}
+
+/**
+ * What servers might make of a path. All drop empty and resolve dot segments and decode the rest; they differ in whether a backslash
+ * counts as a slash, an encoded slash cuts, dots are resolved before or after that, and over what `..` reaches. A slash at the end
+ * stays: with it, a path names something else.
+ */
+export const readLoosely = (path: string): ReadonlyArray<ReadonlyArray<string>> => {
+  const readings: ReadonlyArray<string>[] = []
+  for (const separator of ['/', /[/\\]/]) {
+    const raw = path.slice(1).split(separator).map(decodeDots)
+    for (const keepsEmpty of [false, true]) {
+      const resolved = resolve(raw, keepsEmpty)
+      readings.push(resolved.map(decodeLeniently))
+      for (const segments of [raw, resolved]) {
+        readings.push(resolve(segments.map(decodeLeniently).join('/').split(separator), keepsEmpty))
+      }
+    }
+  }
+  const end = path.endsWith('/') ? [''] : []
+  return readings.map((reading) => [...reading.filter((segment) => segment !== ''), ...end])
 }
 
 const hasControl = (text: string): boolean => {

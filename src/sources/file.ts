@@ -1,25 +1,17 @@
 import { basename, resolve } from 'node:path'
 
+import { toFileSettings, type FileOptions } from '../file-options.ts'
 import { E } from '../fp.ts'
 import type { DataPlaneServiceSource, Snapshot, SourceObserver, Unsubscribe } from '../source.ts'
 import { createTextFiles, type TextFile } from '../text-files.ts'
 import { createWatch } from '../watch.ts'
 import { isSameSnapshot, readManifest, toSnapshot, type Manifest } from './manifest.ts'
 
-export interface FileSourceOptions {
-  /** Larger files are refused, default 3 MiB. Reading YAML holds up the process for about half a second per MiB. */
-  readonly fileLimitBytes?: number
-  /** Quiet time after a change before files are read, ms, default 50. */
-  readonly debounceMs?: number
-  /** Time between reads when nothing seems to change, ms, default 30 000. */
-  readonly rescanMs?: number
-}
-
-const defaults = { fileLimitBytes: 3 * 1024 * 1024, debounceMs: 50, rescanMs: 30_000 } as const
+export type FileSourceOptions = FileOptions
 
 const isManifest = (name: string): boolean => /\.(ya?ml|json)$/.test(name)
 
-const subscribe = (path: string, options: Required<FileSourceOptions>, observer: SourceObserver): Unsubscribe => {
+const subscribe = (path: string, options: Required<FileOptions>, observer: SourceObserver): Unsubscribe => {
   const origin = basename(path)
   const readFiles = createTextFiles({ path, accepts: isManifest, fileLimitBytes: options.fileLimitBytes })
   let manifests: ReadonlyMap<string, Manifest> = new Map()
@@ -81,6 +73,6 @@ const subscribe = (path: string, options: Required<FileSourceOptions>, observer:
  */
 export const fileSource = (dir: string, options: FileSourceOptions = {}): DataPlaneServiceSource => {
   const path = resolve(dir)
-  const settings = { ...defaults, ...options }
+  const settings = toFileSettings(options)
   return { subscribe: (observer) => subscribe(path, settings, observer) }
 }

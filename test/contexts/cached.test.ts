@@ -157,3 +157,10 @@ test('closes what it decorates, if that can be closed', async (t) => {
   t.is(closed(), 1)
   await cachedContexts({ getInstanceSettings: () => TE.left({ _tag: 'Cancelled' }) }).close?.()
 })
+
+test('refuses options that would cache for ever or without bound', (t) => {
+  const { provider } = scripted()
+  for (const options of [{ ttlMs: 0 }, { ttlMs: Infinity }, { maxEntries: 0 }, { maxEntries: 1.5 }]) {
+    t.throws(() => cachedContexts(provider, options), { instanceOf: TypeError, message: /^expected option \w+ to be / })
+  }
+})

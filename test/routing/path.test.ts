@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { posix } from 'node:path'
 
 import test from 'ava'
@@ -18,24 +19,27 @@ import {
 import { service } from '../api/manifests.ts'
 import { definitions, routes, tableOf } from './tables.ts'
 
-const loosely: Readonly<Record<string, string>> = {
-  '/a/b': 'a|b',
-  '/a/b/': 'a|b|',
-  '//a///b': 'a|b',
-  '/a/./b/../c': 'a|c',
-  '/../../a': 'a',
-  '/a/%2e%2E/b': 'b',
-  '/a%2fb%5Cc\\d': 'a|b|c|d',
-  '/a/..;x=1/b': 'b',
-  '/a/.;x/b;y': 'a|b;y',
-  '/a%00': 'a\u0000',
-  '/%zz%2fa': '%zz|a',
-  '/%ff%2f%2e%2e/a': 'a',
-  '/%252e%252e/a': '%2e%2e|a',
+const loosely: Readonly<Record<string, ReadonlyArray<string>>> = {
+  '/a/b': ['a|b'],
+  '/a/b/': ['a|b|'],
+  '//a///b': ['a|b'],
+  '/a/./b/../c': ['a|c'],
+  '/../../a': ['a'],
+  '/a/%2e%2E/b': ['b'],
+  '/a//../b': ['a|b', 'b'],
+  '/a%2fb/../c': ['a|c', 'c'],
+  '/a/..%2fb': ['a|../b', 'b'],
+  '/a\\..\\b': ['a\\..\\b', 'b'],
+  '/a/..;x=1/b': ['b'],
+  '/a/.;x/b;y': ['a|b;y'],
+  '/%41%00': ['A\u0000'],
+  '/%zz%2fa': ['%zz/a', '%zz|a'],
+  '/%ff%2f%2e%2e/a': ['%ff/..|a', 'a'],
+  '/%252e%252e/a': ['%2e%2e|a'],
 }
-for (const [path, segments] of Object.entries(loosely)) {
-  test(`reads ${path} as the most lenient server would`, (t) => {
-    t.is(readLoosely(path).join('|'), segments)
+for (const [path, readings] of Object.entries(loosely)) {
+  test(`reads ${path} in every way that some server would`, (t) => {
+    t.deepEqual([...new Set(readLoosely(path).map((reading) => reading.join('|')))].toSorted(), readings)
   })
 }
 
@@ -163,23 +167,7 @@ const inserted = fc.constantFrom(
     '/..\\',
     '..;/',
   ],
-  ...[
-    ';x',
-    '/;x/',
-    '%3b',
-    '/..;/',
-    '%00',
-    '\u0000',
-    '%',
-    '%zz',
-    '%ff',
-    '%c0%af',
-    '%252f',
-    '%252e%252e',
-    '%25',
-    '%20',
-    ' ',
-  ],
+  ...[';x', '/;x/', '%3b', '/..;/', '%00', '%', '%zz', '%ff', '%c0%af', '%252f', '%252e%252e', '%25', '%20'],
   ...['é', '\u00ff', '%C3%A9', '"', '{', '|', '%22', '.', '..', '%2e', 'x'],
 )
 type Bend = readonly [kind: 'insert' | 'encode' | 'upper' | 'append' | 'origin', at: number, piece: string]
@@ -190,7 +178,7 @@ const bend = fc.tuple(
 )
 const apply = (path: string, [kind, at, piece]: Bend): string => {
   const slashes = [...path].flatMap((char, index) => (char === '/' ? [index, index + 1] : []))
-  const place = at % 2 === 0 ? (slashes[at % slashes.length] ?? 0) : at % path.length
+  const place = Math.max(1, at % 2 === 0 ? (slashes[at % slashes.length] ?? 1) : at % path.length)
   const [before, here, after] = [path.slice(0, place), path.charAt(place), path.slice(place + 1)]
   switch (kind) {
     case 'insert':
@@ -216,45 +204,47 @@ const attempt = (read: () => string): string | undefined => {
 
 /** How others would read a path, each by an implementation that is not ours. */
 const readers: Readonly<Record<string, (path: string) => string | undefined>> = {
-  browser: (path) => attempt(() => new URL(path, 'http://host').pathname),
+  browser: (path) => attempt(() => new URL(`http://host${path}`).pathname),
   decoder: (path) =>
     attempt(() => posix.normalize(decodeURIComponent(path)).split('/').map(encodeURIComponent).join('/')),
   'slash merger': (path) => path.replace(/\/{2,}/g, '/'),
   'backslash turner': (path) => posix.normalize(path.replaceAll('\\', '/')),
 }
 
-test('agrees with every other reader about a bent path that it takes, and leaves none that another reader would take', (t) => {
-  const seen = { Claimed: 0, Ambiguous: 0, OtherMethods: 0, next: 0 }
+/** What another reader would find behind a path; `undefined` also for a path that he refuses. */
+const readBy = (read: (path: string) => string | undefined, method: string, path: string) => {
+  const other = read(path)
+  return other === undefined ? undefined : match(table, method, other)
+}
+
+test('agrees with every other reader about a bent path, or refuses it', (t) => {
+  const seen = new Map<string, number>()
+  const check = (method: string, target: string): void => {
+    const matched = match(table, method, target)
+    const tag = matched?._tag ?? 'next'
+    seen.set(tag, (seen.get(tag) ?? 0) + 1)
+    if (matched?._tag === 'Claimed') {
+      assert.deepEqual(match(table, method, matched.path), matched, `not canonical: ${target}`)
+      // In a wildcard's tail an encoded slash is data, which others may read otherwise.
+      if (matched.claim.route.path.endsWith('*')) return
+    }
+    if (matched?._tag === 'Ambiguous') return
+    for (const [name, read] of Object.entries(readers)) {
+      const theirs = readBy(read, method, originForm(target))
+      // What he finds ambiguous himself, he does not take.
+      if (matched === undefined && theirs?._tag === 'Ambiguous') continue
+      assert.equal(theirs?._tag, matched?._tag, `${name} finds another claim: ${target}`)
+      assert.equal(theirs?.path, matched?.path, `${name} finds another path: ${target}`)
+    }
+  }
   fc.assert(
     fc.property(fc.constantFrom(...claimedPaths), fc.array(bend, { minLength: 1, maxLength: 3 }), (claimed, bends) => {
-      const { method } = claimed
-      const target = bends.reduce(apply, claimed.path)
-      const path = originForm(target)
-      const matched = match(table, method, target)
-      seen[matched?._tag ?? 'next']++
-      if (matched?._tag === 'Claimed') {
-        const again = match(table, method, matched.path)
-        t.deepEqual(again, matched, target)
-        t.true(isPlain(matched.path, matched.path.length) || !matched.path.includes('//'), target)
-        if (matched.claim.route.path.endsWith('*')) return
-        for (const [name, read] of Object.entries(readers)) {
-          const other = read(path)
-          const theirs = other === undefined ? undefined : match(table, method, other)
-          t.like(theirs, { _tag: 'Claimed', claim: matched.claim, path: matched.path }, `${name}: ${target}`)
-        }
-      }
-      if (matched === undefined) {
-        for (const [name, read] of Object.entries(readers)) {
-          const theirs = match(table, method, read(path) ?? '')
-          t.is(theirs, undefined, `${name}: ${target}`)
-        }
-      }
+      check(claimed.method, bends.reduce(apply, claimed.path))
     }),
     { numRuns: 20_000 },
   )
-  // A bend that never did anything would prove nothing.
-  for (const [tag, count] of Object.entries(seen))
-    t.true(count > (tag === 'OtherMethods' ? -1 : 100), `${tag} ${String(count)}`)
+  // Bends that all went the same way would prove nothing.
+  for (const tag of ['Claimed', 'Ambiguous', 'next']) t.true((seen.get(tag) ?? 0) > 500, tag)
 })
 
 test('never throws, whatever the target', (t) => {

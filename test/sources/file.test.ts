@@ -346,3 +346,9 @@ test('tells that the operating system grants no watch', async (t) => {
   t.is(error.message, 'expected a watch from the operating system, got ENAMETOOLONG: changes are found at rescans only')
   t.deepEqual((await recorder.snapshotAt(0)).services, [])
 })
+
+test('refuses options that would read without pause', (t) => {
+  for (const options of [{ rescanMs: 0 }, { rescanMs: Infinity }, { debounceMs: -1 }, { fileLimitBytes: NaN }]) {
+    t.throws(() => fileSource('.', options), { instanceOf: TypeError, message: /^expected option \w+ to be / })
+  }
+})
