@@ -6,7 +6,8 @@ import { toSettings, type AggregatorOptions } from './options.ts'
 import { liveTable, type Registry } from './routing/live-table.ts'
 import { match } from './routing/match.ts'
 import { serviceDefinitions } from './services/index.ts'
-import { logRequests } from './telemetry/log.ts'
+import { logRequests, requestMetrics, requestSpans } from './telemetry/index.ts'
+import { observeAll } from './telemetry.ts'
 
 /** The Router: mount it first with `app.use()`. */
 export interface DataPlaneAggregator extends AsyncDisposable {
@@ -25,8 +26,13 @@ export interface DataPlaneAggregator extends AsyncDisposable {
  */
 export const dataPlaneAggregator = (options: AggregatorOptions): DataPlaneAggregator => {
   const settings = toSettings(options)
-  const { plugins, contexts, logger, userAgent, requestTimeoutMs } = settings
-  const observe = logRequests(logger)
+  const { plugins, contexts, logger, metrics, tracer, userAgent, requestTimeoutMs } = settings
+  const observers = [
+    requestSpans(tracer),
+    logRequests(logger),
+    ...(metrics === undefined ? [] : [requestMetrics(metrics)]),
+  ]
+  const observe = observeAll(observers, logger)
   const handle = applyLayers(layers({ ...settings, observe, requestHeaders }))
   const table = liveTable(settings.source, serviceDefinitions(encodeQueryData), logger)
   const { handler, drain } = door({

@@ -1,4 +1,4 @@
-import { toStatus, type AggregatorError, type Result } from './errors.ts'
+import { toStatus, type AggregatorError, type ErrorSource, type Result } from './errors.ts'
 
 /** Lower-case header names to values, as node:http gives them; the object has no prototype. */
 export type HeaderMap = Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
@@ -55,6 +55,8 @@ export type HttpAnswer =
       readonly headers: HeaderMap
       /** Ready bytes, made as they are pulled and sent as they are: one chunk goes out with its Content-Length. */
       readonly chunks: Iterable<Uint8Array>
+      /** Set when the answer itself tells of a failure (of a refId): who it is laid at. */
+      readonly errorSource?: ErrorSource | undefined
     }
 
 export const json = (status: number, value: unknown, headers: HeaderMap = {}): HttpAnswer => ({
@@ -64,11 +66,17 @@ export const json = (status: number, value: unknown, headers: HeaderMap = {}): H
   value,
 })
 
-export const bytes = (status: number, headers: HeaderMap, chunks: Iterable<Uint8Array>): HttpAnswer => ({
+export const bytes = (
+  status: number,
+  headers: HeaderMap,
+  chunks: Iterable<Uint8Array>,
+  errorSource?: ErrorSource,
+): HttpAnswer => ({
   _tag: 'Bytes',
   status,
   headers,
   chunks,
+  errorSource,
 })
 
 const failureHeaders = (error: AggregatorError): HeaderMap => {

@@ -3,6 +3,7 @@ import type { InFlightLimits } from './layers/limits.ts'
 import { silentLogger, type Logger } from './logger.ts'
 import type { PluginContextProvider, PluginHost } from './plugin.ts'
 import type { DataPlaneServiceSource } from './source.ts'
+import type { MetricsRegistry, Tracer } from './telemetry/index.ts'
 
 /** Bounds of a claimed request; each refusal names its option. */
 export interface LimitOptions {
@@ -28,6 +29,10 @@ export interface AggregatorOptions {
   /** Asked for each claimed request. Default: everything is allowed, for a host that authorizes before it comes here. */
   readonly authorize?: Authorize
   readonly limits?: LimitOptions
+  /** A `Registry` of prom-client that gets the request metrics; aggregators may share one. Default: no metrics. */
+  readonly metrics?: MetricsRegistry
+  /** Default: the global tracer of @opentelemetry/api, which does nothing until the host starts an SDK. */
+  readonly tracer?: Tracer
   /** Told to plugins. Shape: `Grafana/12.4.0 (linux; amd64)`; the plugin SDK ignores any other form. */
   readonly userAgent?: string
 }
@@ -39,6 +44,8 @@ export interface Settings {
   readonly contexts: PluginContextProvider
   readonly logger: Logger
   readonly authorize: Authorize | undefined
+  readonly metrics: MetricsRegistry | undefined
+  readonly tracer: Tracer | undefined
   readonly bodyBytes: number
   readonly requestTimeoutMs: number
   readonly inFlight: InFlightLimits
@@ -63,6 +70,9 @@ const has = (value: unknown, ...methods: ReadonlyArray<string>): boolean =>
   typeof value === 'object' &&
   value !== null &&
   methods.every((method) => typeof Reflect.get(value, method) === 'function')
+
+const isUnsetOr = (value: unknown, ...methods: ReadonlyArray<string>): boolean =>
+  value === undefined || has(value, ...methods)
 
 const check = (isRight: boolean, option: string, expected: string, value: unknown): void => {
   if (!isRight) throw wrong(option, expected, value)
@@ -91,6 +101,8 @@ export const toSettings = (options: AggregatorOptions): Settings => {
     logger = defaults.logger,
     authorize,
     limits = {},
+    metrics,
+    tracer,
     userAgent = defaults.userAgent,
   } = options
   check(has(source, 'subscribe'), 'source', 'a DataPlaneServiceSource such as fileSource(dir)', source)
@@ -103,6 +115,8 @@ export const toSettings = (options: AggregatorOptions): Settings => {
   )
   check(has(logger, 'debug', 'info', 'warn', 'error'), 'logger', 'an object with debug, info, warn and error', logger)
   check(authorize === undefined || typeof authorize === 'function', 'authorize', 'a function', authorize)
+  check(isUnsetOr(metrics, 'getSingleMetric', 'registerMetric'), 'metrics', 'a Registry of prom-client', metrics)
+  check(isUnsetOr(tracer, 'startSpan'), 'tracer', 'a Tracer of @opentelemetry/api', tracer)
   check(typeof userAgent === 'string', 'userAgent', 'a string', userAgent)
   return {
     source,
@@ -110,6 +124,8 @@ export const toSettings = (options: AggregatorOptions): Settings => {
     contexts,
     logger,
     authorize,
+    metrics,
+    tracer,
     bodyBytes: number('limits.bodyBytes', limits.bodyBytes, defaults.bodyBytes, 1),
     requestTimeoutMs: number('limits.requestTimeoutMs', limits.requestTimeoutMs, defaults.requestTimeoutMs, 1),
     inFlight: {

@@ -1,4 +1,4 @@
-import type { AggregatorError } from './errors.ts'
+import type { AggregatorError, ErrorSource } from './errors.ts'
 import type { HttpRequest } from './http.ts'
 import { silentLogger, type Logger } from './logger.ts'
 import type { CallEnv } from './service.ts'
@@ -9,6 +9,8 @@ export interface Outcome {
   readonly durationMs: number
   /** `undefined`: it was answered. */
   readonly error: AggregatorError | undefined
+  /** Set when it was answered, and the answer tells of a failure. */
+  readonly errorSource?: ErrorSource | undefined
 }
 
 /** One request, as one observer follows it. */

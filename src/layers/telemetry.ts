@@ -25,7 +25,12 @@ export const telemetry =
       ended(
         E.isLeft(result)
           ? { code: toStatus(result.left).code, durationMs, error: result.left }
-          : { code: result.right.status, durationMs, error: undefined },
+          : {
+              code: result.right.status,
+              durationMs,
+              error: undefined,
+              errorSource: result.right._tag === 'Bytes' ? result.right.errorSource : undefined,
+            },
       )
       return result
     }

@@ -63,47 +63,42 @@ export const readStrictly = (path: string): Reading => {
   return { raw, decoded: raw.map(decode) }
 }
 
-/** Decodes what can be decoded, as lenient servers do: one bad sequence must not hide the others of its segment. */
-const decodeLeniently = (segment: string): string =>
-  decode(segment) ?? segment.replace(/%[0-7][0-9A-Fa-f]/g, decodeURIComponent)
+/** Decodes what can be decoded, as lenient servers do: one bad sequence must not hide the others. */
+const decodeLeniently = (text: string): string => decode(text) ?? text.replace(/%[0-7][0-9A-Fa-f]/g, decodeURIComponent)
 
 /** A dot segment, also with path parameters behind it (`..;x`), which some servers cut off first. */
 const dots = /^(\.\.?)(?:;|$)/
 
-/** Resolves dot segments. Servers differ in whether `..` takes back an empty segment, as RFC 3986 has it, or the one before. */
-const resolve = (segments: ReadonlyArray<string>, keepsEmpty: boolean): ReadonlyArray<string> => {
-  const resolved: string[] = []
-  for (const segment of segments) {
+/** Cuts a text and resolves its dot segments. `..` takes back an empty segment, as RFC 3986 has it, unless those are dropped first. */
+const resolve = (text: string, separator: string | RegExp, dropsEmpty: boolean): string[] => {
+  const segments: string[] = []
+  for (const segment of text.split(separator)) {
     const dot = dots.exec(segment)?.[1]
-    if (dot === '..') resolved.pop()
-    else if (dot === undefined && (keepsEmpty || segment !== '')) resolved.push(segment)
+    if (dot === '..') segments.pop()
+    else if (dot === undefined && !(dropsEmpty && segment === '')) segments.push(segment)
   }
-  return resolved
-}
-
-/** `%2e%2e` is a dot segment to everybody, before anything else is decoded. */
-const decodeDots = (segment: string): string => {
-  const decoded = decodeLeniently(segment)
-  return dots.test(decoded) ? decoded : segment
+  return segments
 }
 
 /**
- * What servers might make of a path. All drop empty and resolve dot segments and decode the rest; they differ in whether a backslash
- * counts as a slash, an encoded slash cuts, dots are resolved before or after that, and over what `..` reaches. A slash at the end
+ * What servers might make of a path. They differ in what they decode before they resolve dot segments, in what `..` takes back, and in
+ * whether a backslash is a slash; and behind one that decodes nothing but dots stands another that decodes the rest. A slash at the end
  * stays: with it, a path names something else.
  */
 export const readLoosely = (path: string): ReadonlyArray<ReadonlyArray<string>> => {
-  const readings: ReadonlyArray<string>[] = []
-  for (const separator of ['/', /[/\\]/]) {
-    const raw = path.slice(1).split(separator).map(decodeDots)
-    for (const keepsEmpty of [false, true]) {
-      const resolved = resolve(raw, keepsEmpty)
-      readings.push(resolved.map(decodeLeniently))
-      for (const segments of [raw, resolved]) {
-        readings.push(resolve(segments.map(decodeLeniently).join('/').split(separator), keepsEmpty))
-      }
-    }
-  }
+  const text = path.slice(1)
+  const withDots = text.replace(/%2e/gi, '.')
+  const readings = ['/', /[/\\]/].flatMap((separator) => {
+    const once = [
+      resolve(text, separator, true), // path.Clean of Go, or posix.normalize of Node, on what came
+      resolve(withDots, separator, false), // RFC 3986; with backslashes, the URL of browsers
+    ]
+    const twice = [text, ...once.map((segments) => segments.join('/'))]
+    return [
+      ...once.map((segments) => segments.map(decodeLeniently)),
+      ...twice.map((segments) => resolve(decodeLeniently(segments), separator, true)), // nginx
+    ]
+  })
   const end = path.endsWith('/') ? [''] : []
   return readings.map((reading) => [...reading.filter((segment) => segment !== ''), ...end])
 }

@@ -1,5 +1,5 @@
 import type { DataPlaneService, Service } from '../api/dataplane-service.ts'
-import type { AggregatorError, Result } from '../errors.ts'
+import type { AggregatorError, ErrorSource, Result } from '../errors.ts'
 import { E, pipe, TE } from '../fp.ts'
 import { bytes, type HeaderMap } from '../http.ts'
 import { pluginContextOf } from '../plugin-context.ts'
@@ -16,16 +16,17 @@ import { decodeQuery, type QueryCall } from './query-request.ts'
 const byCodePoint = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b))
 
 /**
- * HTTP code of an answer: 200 unless a refId failed; then the first plugin error in the order of refIds decides, else the first
+ * How an answer ends: 200 unless a refId failed; then the first plugin error in the order of refIds decides, else the first
  * downstream one, which is never laid at this server (4xx kept, else 400). Source: GetResponseCode of the datasource apiserver.
  */
-const codeOf = ({ responses }: QueryDataResponse): number => {
+const endingOf = ({ responses }: QueryDataResponse): { readonly code: number; readonly errorSource?: ErrorSource } => {
   const failed = [...responses].filter(([, { error }]) => error !== '').toSorted(([a], [b]) => byCodePoint(a, b))
   const [, first] = failed.find(([, { errorSource }]) => errorSource !== 'downstream') ?? failed[0] ?? []
-  if (first === undefined) return 200
+  if (first === undefined) return { code: 200 }
   const { status, errorSource } = first
-  if (errorSource === 'downstream') return status >= 400 && status <= 499 ? status : 400
-  return status >= 400 && status <= 599 ? status : 500
+  return errorSource === 'downstream'
+    ? { code: status >= 400 && status <= 499 ? status : 400, errorSource }
+    : { code: status >= 400 && status <= 599 ? status : 500, errorSource: 'plugin' }
 }
 
 const headers: HeaderMap = { 'content-type': 'application/json' }
@@ -60,7 +61,10 @@ export const query = (encodeQueryData: EncodeQueryData): ServiceDefinition => ({
             _tag: 'BadPlugin',
             message: `the plugin's answer cannot be read: ${fault}`,
           })),
-          E.map((chunks) => bytes(codeOf(answer), headers, chunks)),
+          E.map((chunks) => {
+            const { code, errorSource } = endingOf(answer)
+            return bytes(code, headers, chunks, errorSource)
+          }),
         ),
     }),
   ),

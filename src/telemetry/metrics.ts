@@ -64,11 +64,12 @@ export const requestMetrics = (registry: MetricsRegistry): Observer => {
     const labels = { dataplaneservice: service.metadata.name, type }
     inFlight.inc({ type })
     return {
-      ended: ({ code, durationMs, error }) => {
+      ended: ({ code, durationMs, error, errorSource }) => {
         inFlight.dec({ type })
         requests.inc({ ...labels, method: isKnownMethod(method) ? method : 'other', code })
         duration.observe(labels, durationMs / 1000)
-        if (error !== undefined) errors.inc({ ...labels, reason: error._tag, error_source: errorSourceOf(error) })
+        const source = error === undefined ? errorSource : errorSourceOf(error)
+        if (source !== undefined) errors.inc({ ...labels, reason: error?._tag ?? 'PluginFailed', error_source: source })
       },
     }
   }
