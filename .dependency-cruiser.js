@@ -10,7 +10,6 @@ const doors = {
   '@grpc/grpc-js': '^src/plugins/grpc/',
   '@grpc/proto-loader': '^src/plugins/grpc/',
   '@opentelemetry/api': '^src/telemetry/',
-  chokidar: '^src/watch[.]ts$',
   express: '^src/express/',
   'fast-json-patch': '^src/json-patch[.]ts$',
   'fp-ts': '^src/fp[.]ts$',

@@ -2,7 +2,13 @@ export { dataPlaneAggregator, type DataPlaneAggregator } from './aggregator.ts'
 export type { AggregatorOptions, LimitOptions } from './options.ts'
 export { createServer, type ExpressApp } from './express/server.ts'
 
-export { fileSource, memorySource } from './sources/index.ts'
+export {
+  fileSource,
+  memorySource,
+  type FileSourceOptions,
+  type MemorySource,
+  type MemorySourceOptions,
+} from './sources/index.ts'
 export type {
   DataPlaneServiceSource,
   RejectedObject,
@@ -12,7 +18,15 @@ export type {
   Unsubscribe,
 } from './source.ts'
 
-export { inProcess, pluginDirectory } from './plugins/index.ts'
+export {
+  inProcess,
+  pluginDirectory,
+  type InProcessPlugin,
+  type PluginDirectory,
+  type PluginDirectoryOptions,
+  type PluginState,
+  type QueryDataAnswer,
+} from './plugins/index.ts'
 export type {
   AdmissionOperation,
   AdmissionRequest,
@@ -39,7 +53,17 @@ export type {
   ValidationResponse,
 } from './plugin.ts'
 
-export { cachedContexts, provisionedContexts, staticContexts } from './contexts/index.ts'
+export {
+  cachedContexts,
+  provisionedContexts,
+  staticContexts,
+  type CachedContextsOptions,
+  type ProvisionedContextsOptions,
+  type StaticApp,
+  type StaticContextsOptions,
+  type StaticContextsTable,
+  type StaticDatasource,
+} from './contexts/index.ts'
 
 export type { DataPlaneService, PluginType, Service, ServiceType } from './api/dataplane-service.ts'
 export { parseDataPlaneService } from './api/validation.ts'

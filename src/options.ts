@@ -1,5 +1,6 @@
 import type { Authorize } from './authorization.ts'
 import type { InFlightLimits } from './layers/limits.ts'
+import { integerOption } from './integer-option.ts'
 import { silentLogger, type Logger } from './logger.ts'
 import type { PluginContextProvider, PluginHost } from './plugin.ts'
 import type { DataPlaneServiceSource } from './source.ts'
@@ -78,18 +79,6 @@ const check = (isRight: boolean, option: string, expected: string, value: unknow
   if (!isRight) throw wrong(option, expected, value)
 }
 
-const number = (option: string, value: number | undefined, fallback: number, min: number): number => {
-  const given = value ?? fallback
-  // Above 2^31-1 a timer of Node fires at once.
-  check(
-    Number.isInteger(given) && given >= min && given < 2 ** 31,
-    option,
-    `an integer from ${String(min)} to 2147483647`,
-    given,
-  )
-  return given
-}
-
 /** Checks options and fills in defaults; the caller's object is never written to. Throws a TypeError that names the option. */
 export const toSettings = (options: AggregatorOptions): Settings => {
   const given: unknown = options
@@ -126,13 +115,13 @@ export const toSettings = (options: AggregatorOptions): Settings => {
     authorize,
     metrics,
     tracer,
-    bodyBytes: number('limits.bodyBytes', limits.bodyBytes, defaults.bodyBytes, 1),
-    requestTimeoutMs: number('limits.requestTimeoutMs', limits.requestTimeoutMs, defaults.requestTimeoutMs, 1),
+    bodyBytes: integerOption('limits.bodyBytes', limits.bodyBytes, defaults.bodyBytes, 1),
+    requestTimeoutMs: integerOption('limits.requestTimeoutMs', limits.requestTimeoutMs, defaults.requestTimeoutMs, 1),
     inFlight: {
-      reads: number('limits.inFlight.reads', limits.inFlight?.reads, defaults.reads, 1),
-      writes: number('limits.inFlight.writes', limits.inFlight?.writes, defaults.writes, 1),
+      reads: integerOption('limits.inFlight.reads', limits.inFlight?.reads, defaults.reads, 1),
+      writes: integerOption('limits.inFlight.writes', limits.inFlight?.writes, defaults.writes, 1),
     },
-    drainMs: number('limits.drainMs', limits.drainMs, defaults.drainMs, 0),
+    drainMs: integerOption('limits.drainMs', limits.drainMs, defaults.drainMs, 0),
     userAgent,
   }
 }

@@ -71,7 +71,6 @@ const forbiddenImports = [
   ...doorOf('@grpc/grpc-js', 'src/plugins/grpc/client.ts'),
   ...doorOf('@grpc/proto-loader', 'src/plugins/grpc/proto.ts'),
   ...doorOf('@opentelemetry/api', 'src/telemetry/tracing.ts'),
-  ...doorOf('chokidar', 'src/watch.ts'),
   ...doorOf('express', 'src/express/types.ts'),
   ...doorOf('fast-json-patch', 'src/json-patch.ts'),
   ...doorOf('fp-ts', 'src/fp.ts'),

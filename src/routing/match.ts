@@ -1,4 +1,5 @@
 import {
+  decodeAscii,
   encodeSegment,
   endOfPath,
   faultOfSegment,
@@ -90,8 +91,9 @@ const matchReading = (table: RouteTable, method: string, reading: Reading, query
 
 /** Some other reader of this path would end at a claim. */
 const matchLoosely = (table: RouteTable, method: string, path: string): Match | undefined => {
+  if (!decodeAscii(path).includes('apis')) return undefined
   for (const decoded of readLoosely(path)) {
-    const match = matchReading(table, method, { raw: decoded.map(encodeSegment), decoded }, '')
+    const match = matchReading(table, method, { raw: decoded, decoded }, '')
     if (match === undefined) continue
     return { _tag: 'Ambiguous', claim: match.claim, path: match.path, fault: 'an empty, dot or encoded segment' }
   }

@@ -57,50 +57,58 @@ const decode = (segment: string): string | undefined => {
   }
 }
 
+/** More segments than any template has: what comes behind is a tail, if anything. */
+const maxMatched = 64
+
 /** The strict reading: what the bytes say. */
 export const readStrictly = (path: string): Reading => {
   const raw = path.slice(1).split('/')
-  return { raw, decoded: raw.map(decode) }
+  let undecodable = 0
+  const decoded = raw.map((segment) => {
+    // Each of them costs an exception.
+    const text = undecodable < maxMatched ? decode(segment) : undefined
+    if (text === undefined) undecodable++
+    return text
+  })
+  return { raw, decoded }
 }
 
-/** Decodes what can be decoded, as lenient servers do: one bad sequence must not hide the others. */
-const decodeLeniently = (text: string): string => decode(text) ?? text.replace(/%[0-7][0-9A-Fa-f]/g, decodeURIComponent)
-
-/** A dot segment, also with path parameters behind it (`..;x`), which some servers cut off first. */
-const dots = /^(\.\.?)(?:;|$)/
+/** Decodes what is ASCII, all that templates consist of, whatever stands beside it: lenient servers take no offence at a bad sequence. */
+export const decodeAscii = (text: string): string => text.replace(/%[0-7][0-9A-Fa-f]/g, decodeURIComponent)
 
 /** Cuts a text and resolves its dot segments. `..` takes back an empty segment, as RFC 3986 has it, unless those are dropped first. */
 const resolve = (text: string, separator: string | RegExp, dropsEmpty: boolean): string[] => {
   const segments: string[] = []
   for (const segment of text.split(separator)) {
-    const dot = dots.exec(segment)?.[1]
-    if (dot === '..') segments.pop()
-    else if (dot === undefined && !(dropsEmpty && segment === '')) segments.push(segment)
+    if (segment === '..') segments.pop()
+    else if (segment !== '.' && !(dropsEmpty && segment === '')) segments.push(segment)
   }
   return segments
 }
 
+const isNotEmpty = (segment: string): boolean => segment !== ''
+
 /**
- * What servers might make of a path. They differ in what they decode before they resolve dot segments, in what `..` takes back, and in
- * whether a backslash is a slash; and behind one that decodes nothing but dots stands another that decodes the rest. A slash at the end
- * stays: with it, a path names something else.
+ * What servers might make of a path. They differ in what they decode before they resolve dot segments, in what `..` takes back, in
+ * whether `..;x` is a dot segment, and in whether a backslash is a slash; and behind one that decodes nothing but dots stands another
+ * that decodes the rest. A slash at the end stays: with it, a path names something else.
  */
 export const readLoosely = (path: string): ReadonlyArray<ReadonlyArray<string>> => {
   const text = path.slice(1)
   const withDots = text.replace(/%2e/gi, '.')
-  const readings = ['/', /[/\\]/].flatMap((separator) => {
+  const withoutParameters = withDots.replace(/(?<=^|[/\\])(\.\.?);[^/\\]*/g, '$1')
+  const end = path.endsWith('/') ? [''] : []
+  return ['/', /[/\\]/].flatMap((separator) => {
     const once = [
       resolve(text, separator, true), // path.Clean of Go, or posix.normalize of Node, on what came
       resolve(withDots, separator, false), // RFC 3986; with backslashes, the URL of browsers
     ]
-    const twice = [text, ...once.map((segments) => segments.join('/'))]
+    const decoded = [text, withoutParameters, ...once.map((segments) => segments.join('/'))].map(decodeAscii)
     return [
-      ...once.map((segments) => segments.map(decodeLeniently)),
-      ...twice.map((segments) => resolve(decodeLeniently(segments), separator, true)), // nginx
+      ...once.map((segments) => [...segments.filter(isNotEmpty), ...end].slice(0, maxMatched).map(decodeAscii)),
+      ...decoded.map((all) => [...resolve(all, separator, true), ...end].slice(0, maxMatched)), // nginx; Tomcat the second
     ]
   })
-  const end = path.endsWith('/') ? [''] : []
-  return readings.map((reading) => [...reading.filter((segment) => segment !== ''), ...end])
 }
 
 const hasControl = (text: string): boolean => {
@@ -119,13 +127,16 @@ const isVisibleAscii = (text: string): boolean => {
   return true
 }
 
+/** A dot segment, also behind an encoded slash, and with parameters behind it, which some servers cut off first: `..;x`. */
+const dots = /(?:^|[/\\])\.\.?(?:[;/\\]|$)/
+
 /** What is wrong with a segment wherever it stands; `undefined`: nothing. */
 const faultAnywhere = (raw: string, decoded: string | undefined): string | undefined => {
   if (decoded === undefined) return 'a percent-encoding that is not UTF-8'
   if (!isVisibleAscii(raw)) return 'a character that must be percent-encoded'
   if (hasControl(decoded)) return 'a control character'
   if (raw.includes('\\')) return 'a backslash'
-  if (decoded.split(/[/\\]/).some((part) => dots.test(part))) return 'a dot segment'
+  if (dots.test(decoded)) return 'a dot segment'
   return undefined
 }
 

@@ -1,16 +1,40 @@
 import { parseArgs } from 'node:util'
 
-import { comparisons } from './case.ts'
-import type { Child } from './child.ts'
-import { measure } from './measure.ts'
+import { comparisons, type Case } from './case.ts'
+import { frameCases } from './frames.ts'
+import { measure, type Measured } from './measure.ts'
 
+/** `npm run bench -- [--json] [--quick] [--only <part of a name>]` */
 const { values } = parseArgs({
   options: { json: { type: 'boolean' }, quick: { type: 'boolean' }, only: { type: 'string', default: '' } },
 })
-const plan = values.quick
-  ? { generations: 1, rounds: 7, sliceMs: 200, warmUpMs: 500 }
-  : { generations: 3, rounds: 10, sliceMs: 250, warmUpMs: 700 }
+const plan =
+  values.quick === true
+    ? { generations: 1, rounds: 9, sliceMs: 100, warmUpMs: 400 }
+    : { generations: 3, rounds: 15, sliceMs: 100, warmUpMs: 500 }
 
-const children = new Set<Child>()
+const print = (line: string): void => {
+  process.stdout.write(`${line}\n`)
+}
+
+const printJson = ({ name, ratio, of, to }: Case): void => {
+  print(JSON.stringify({ name, ratio: Number(ratio.toFixed(3)), of, to }))
+}
+
+const printMeasured = ({ name, ratio, quartiles, clockRatio, ofCpuUs, toCpuUs }: Measured): void => {
+  const cells = [ratio.toFixed(3), quartiles.map((q) => q.toFixed(2)).join('-'), clockRatio.toFixed(2)]
+  const cpu = `${ofCpuUs.toFixed(0)} / ${toCpuUs.toFixed(0)}`
+  print(`${name.padEnd(52)}${cells.map((cell) => cell.padStart(11)).join('')}${cpu.padStart(14)}`)
+}
+
 const wanted = comparisons.filter(({ name }) => name.includes(values.only))
-console.log(await measure(wanted, plan, children))
+const measured = wanted.length === 0 ? [] : await measure(wanted, plan)
+const frames = 'frames'.includes(values.only) ? await frameCases() : []
+
+if (values.json === true) [...measured, ...frames].forEach(printJson)
+else {
+  print('requests per CPU second, of / to: more is better'.padEnd(52) + '      ratio  quartiles   by clock  CPU us of/to')
+  measured.forEach(printMeasured)
+  print('\ntime, of / to: less is better')
+  for (const { name, ratio } of frames) print(`${name.padEnd(52)}${ratio.toFixed(3).padStart(11)}`)
+}

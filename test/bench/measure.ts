@@ -1,15 +1,16 @@
-import { hosts, type App, type Case, type Comparison, type Host, type Target, titles } from './case.ts'
+import { hosts, titles, type App, type Case, type Comparison, type Host } from './case.ts'
 import { startChild, type Child } from './child.ts'
 import type { Load, LoadResult } from './load.ts'
 
 /**
- * Two cores that do other work besides are no quiet place: requests per second of one and the same server move by half from one
- * second to the next. So:
- * - the ratio is one of requests per second of processor time of the server process, in the words of `of` and `to` "requests per
- *   CPU second"; requests per second by the clock are shown beside it, for people;
- * - targets take turns in short slices, all of them in each round, in reversed order every second time, and a ratio is made of two
- *   slices of one round; the result is the median of all rounds;
- * - servers are started anew several times, since two processes of the same code can differ by percents for their whole life.
+ * Where other work goes on besides, requests per second of one and the same server move by half from one second to the next, and
+ * two processes of the same code differ by 5 % for all their lives. So, for all HTTP cases alike:
+ * - the ratio is one of requests per second of processor time of the server's process; by the clock it is shown to people only;
+ * - the two apps of a comparison are two servers of one process, on two ports; the load comes from another process;
+ * - they take turns in short slices, in reversed order every second round, and the ratio of a round is made of its own two slices;
+ *   the result is the median of all rounds;
+ * - all processes are started anew a few times: generations.
+ * So measured, an app compared with itself comes out within 0.015 of 1, also on a busy machine.
  */
 export interface Plan {
   readonly generations: number
@@ -23,7 +24,12 @@ interface Slice {
   readonly perSecond: number
 }
 
-/** What is told of a case to people, beside what is told to programs. */
+interface Round {
+  readonly of: Slice
+  readonly to: Slice
+}
+
+/** A case, and what else people want to see of it. */
 export interface Measured extends Case {
   /** By the clock. */
   readonly clockRatio: number
@@ -34,10 +40,18 @@ export interface Measured extends Case {
   readonly toCpuUs: number
 }
 
-const keyOf = (host: Host, { app, connections }: Target): string => `${host} ${app} ${String(connections)}`
+/** One comparison on one kind of host, with its rounds so far. */
+interface Track {
+  readonly comparison: Comparison
+  readonly host: Host
+  readonly rounds: Round[]
+}
 
-const quantile = (values: ReadonlyArray<number>, q: number): number =>
-  values.toSorted((a, b) => a - b)[Math.floor((values.length - 1) * q)] ?? NaN
+/** A track with servers that run now. */
+interface Live {
+  readonly track: Track
+  readonly run: (which: 'of' | 'to', durationMs: number) => Promise<Slice>
+}
 
 const runSlice = async (load: Child, server: Child, work: Load): Promise<Slice> => {
   const before = (await server.call('cpuUs')) as number
@@ -46,90 +60,85 @@ const runSlice = async (load: Child, server: Child, work: Load): Promise<Slice> 
   return { perCpuSecond: (requests / cpuUs) * 1e6, perSecond: (requests / elapsedMs) * 1e3 }
 }
 
-interface Running {
-  readonly host: Host
-  readonly app: App
-  readonly server: Child
-  readonly port: number
-}
-
-const uniqueBy = <A>(values: ReadonlyArray<A>, key: (value: A) => string): ReadonlyArray<A> => [
-  ...new Map(values.map((value) => [key(value), value])).values(),
-]
-
-/** Starts the servers, takes all slices of all rounds, stops the servers. */
-const runGeneration = async (
-  comparisons: ReadonlyArray<Comparison>,
-  { rounds, sliceMs, warmUpMs }: Plan,
-  load: Child,
-  children: Set<Child>,
-): Promise<ReadonlyArray<ReadonlyMap<string, Slice>>> => {
-  const targets = uniqueBy(
-    comparisons.flatMap(({ of, to }) => [to, of]),
-    ({ app, connections }) => `${app} ${String(connections)}`,
-  )
-  const running: Running[] = []
-  for (const host of hosts) {
-    for (const { app } of uniqueBy(targets, (target) => target.app)) {
-      const server = startChild('./server.ts')
-      children.add(server)
-      running.push({ host, app, server, port: (await server.call('start', app, host)) as number })
-    }
-  }
-  const work = hosts.flatMap((host) =>
-    targets.flatMap((target) =>
-      running
-        .filter(({ host: h, app }) => h === host && app === target.app)
-        .map(({ server, port }) => ({ key: keyOf(host, target), server, load: { ...target, port } })),
-    ),
-  )
-  for (const item of work) await runSlice(load, item.server, { ...item.load, durationMs: warmUpMs })
-  const result: Map<string, Slice>[] = []
-  for (let round = 0; round < rounds; round++) {
-    const slices = new Map<string, Slice>()
-    for (const item of round % 2 === 0 ? work : work.toReversed())
-      slices.set(item.key, await runSlice(load, item.server, { ...item.load, durationMs: sliceMs }))
-    result.push(slices)
-  }
-  await Promise.all(running.map(({ server }) => server.stop()))
-  for (const { server } of running) children.delete(server)
-  return result
-}
-
-const summarize = (
-  { name, of, to }: Comparison,
-  host: Host,
-  rounds: ReadonlyArray<ReadonlyMap<string, Slice>>,
-): Measured => {
-  const pairs = rounds.flatMap((slices) => {
-    const [a, b] = [slices.get(keyOf(host, of)), slices.get(keyOf(host, to))]
-    return a === undefined || b === undefined ? [] : [{ of: a, to: b }]
-  })
-  const cpuRatios = pairs.map((pair) => pair.of.perCpuSecond / pair.to.perCpuSecond)
-  const clockRatios = pairs.map((pair) => pair.of.perSecond / pair.to.perSecond)
+/** Starts the process of a track: both of its apps. */
+const goLive = async (track: Track, load: Child, start: (file: string) => Child): Promise<Live> => {
+  const { comparison, host } = track
+  const server = start('./server.ts')
+  const serve = async (app: App): Promise<number> => (await server.call('start', app, host)) as number
+  const ports = { to: await serve(comparison.to), of: await serve(comparison.of) }
   return {
-    name: `${name}, ${host}`,
-    ratio: quantile(cpuRatios, 0.5),
-    of: `requests per CPU second of ${titles[of.app]}`,
-    to: `requests per CPU second of ${titles[to.app]}`,
-    clockRatio: quantile(clockRatios, 0.5),
-    quartiles: [quantile(cpuRatios, 0.25), quantile(cpuRatios, 0.75)],
-    ofCpuUs: 1e6 / Math.max(...pairs.map((pair) => pair.of.perCpuSecond)),
-    toCpuUs: 1e6 / Math.max(...pairs.map((pair) => pair.to.perCpuSecond)),
+    track,
+    run: (which, durationMs) =>
+      runSlice(load, server, {
+        app: comparison[which],
+        port: ports[which],
+        connections: comparison.connections,
+        durationMs,
+      }),
   }
 }
 
-/** Measures the comparisons on both kinds of host. `children` holds each process from its start to its end, for whoever must end it. */
+const runRound = async ({ track, run }: Live, isReversed: boolean, sliceMs: number): Promise<void> => {
+  if (isReversed) {
+    const of = await run('of', sliceMs)
+    track.rounds.push({ of, to: await run('to', sliceMs) })
+  } else {
+    const to = await run('to', sliceMs)
+    track.rounds.push({ of: await run('of', sliceMs), to })
+  }
+}
+
+const runGeneration = async (tracks: ReadonlyArray<Track>, plan: Plan): Promise<void> => {
+  const children: Child[] = []
+  const start = (file: string): Child => {
+    const child = startChild(file)
+    children.push(child)
+    return child
+  }
+  try {
+    const load = start('./load.ts')
+    const lives: Live[] = []
+    for (const track of tracks) lives.push(await goLive(track, load, start))
+    for (const { run } of lives) {
+      await run('to', plan.warmUpMs)
+      await run('of', plan.warmUpMs)
+    }
+    for (let round = 0; round < plan.rounds; round++) {
+      for (const live of lives) await runRound(live, round % 2 === 1, plan.sliceMs)
+    }
+  } finally {
+    await Promise.all(children.map((child) => child.stop()))
+  }
+}
+
+const quantile = (values: ReadonlyArray<number>, q: number): number =>
+  values.toSorted((a, b) => a - b)[Math.floor((values.length - 1) * q)] ?? NaN
+
+const summarize = ({ comparison, host, rounds }: Track): Measured => {
+  const ratios = rounds.map(({ of, to }) => of.perCpuSecond / to.perCpuSecond)
+  return {
+    name: `${comparison.name}, ${host}`,
+    ratio: quantile(ratios, 0.5),
+    of: `requests per CPU second: ${titles[comparison.of]}`,
+    to: `requests per CPU second: ${titles[comparison.to]}`,
+    clockRatio: quantile(
+      rounds.map(({ of, to }) => of.perSecond / to.perSecond),
+      0.5,
+    ),
+    quartiles: [quantile(ratios, 0.25), quantile(ratios, 0.75)],
+    ofCpuUs: 1e6 / Math.max(...rounds.map(({ of }) => of.perCpuSecond)),
+    toCpuUs: 1e6 / Math.max(...rounds.map(({ to }) => to.perCpuSecond)),
+  }
+}
+
+/** Measures comparisons on both kinds of host. However it ends, no process is left. */
 export const measure = async (
   comparisons: ReadonlyArray<Comparison>,
   plan: Plan,
-  children: Set<Child>,
 ): Promise<ReadonlyArray<Measured>> => {
-  const load = startChild('./load.ts')
-  children.add(load)
-  const rounds: ReadonlyMap<string, Slice>[] = []
-  for (let i = 0; i < plan.generations; i++) rounds.push(...(await runGeneration(comparisons, plan, load, children)))
-  await load.stop()
-  children.delete(load)
-  return comparisons.flatMap((comparison) => hosts.map((host) => summarize(comparison, host, rounds)))
+  const tracks = comparisons.flatMap((comparison) =>
+    hosts.map((host): Track => ({ comparison, host, rounds: [] })),
+  )
+  for (let i = 0; i < plan.generations; i++) await runGeneration(tracks, plan)
+  return tracks.map(summarize)
 }

@@ -1,19 +1,17 @@
 import { once } from 'node:events'
-import { createServer as createHttpServer, type Server } from 'node:http'
+import { createServer as createHttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
 import { createServer } from 'dataplane-aggregator'
-import type { Express } from 'express'
 
 import { makeApp } from './apps.ts'
 import type { App, Host } from './case.ts'
 import { answerParent } from './child.ts'
 
-const serverOf = (host: Host, app: Express): Server => (host === 'createServer(app)' ? createServer(app) : createHttpServer(app))
-
-/** Serves an app; gives the port on the loopback. */
+/** Serves an app; gives its port on the loopback. */
 const start = async (name: App, host: Host): Promise<number> => {
-  const server = serverOf(host, await makeApp(name))
+  const app = await makeApp(name)
+  const server = host === 'createServer(app)' ? createServer(app) : createHttpServer(app)
   // Connections wait while other servers are measured.
   server.keepAliveTimeout = 0
   server.listen(0, '127.0.0.1')

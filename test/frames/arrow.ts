@@ -6,6 +6,7 @@ import {
   Struct,
   Field,
   makeData,
+  type CompressionType,
   type Data,
   type DataType,
 } from 'apache-arrow'
@@ -27,10 +28,16 @@ const dataOf = ({ type, values }: TestColumn, from: number, to: number): Data =>
   return builder.finish().flush()
 }
 
+export interface FileOptions {
+  readonly cuts?: ReadonlyArray<number>
+  readonly metadata?: Map<string, string>
+  readonly compression?: CompressionType
+}
+
 /** An Arrow file by another writer than Go's. `cuts` are the rows where new batches begin. */
 export const arrowFile = (
   columns: ReadonlyArray<TestColumn>,
-  { cuts = [], metadata = new Map() }: { cuts?: ReadonlyArray<number>; metadata?: Map<string, string> } = {},
+  { cuts = [], metadata = new Map(), compression }: FileOptions = {},
 ): Buffer => {
   const fields = columns.map(
     ({ name, type, isNullable = true, metadata: own }) => new Field(name, type, isNullable, new Map(own)),
@@ -43,7 +50,8 @@ export const arrowFile = (
     const children = columns.map((column) => dataOf(column, from, to))
     return new RecordBatch(schema, makeData({ type: new Struct(fields), length: to - from, nullCount: 0, children }))
   })
-  return Buffer.from(RecordBatchFileWriter.writeAll(batches).toUint8Array(true))
+  const writer = new RecordBatchFileWriter(compression === undefined ? {} : { compressionType: compression })
+  return Buffer.from(writer.writeAll(batches).finish().toUint8Array(true))
 }
 
 /** The same file as a writer before Arrow 0.15 framed it: messages with their length alone in front. */
