@@ -97,9 +97,9 @@ export const vectorField = (table: FlatTable, slot: number, size: number): FlatV
   if (position < 0) return { source, start: 0, length: 0 }
   const vector = position + uint32(source, position)
   const length = uint32(source, vector)
+  const start = inside(source, vector + 4, length * size)
   source.left -= length * size
-  if (source.left < 0) return refuse('expected Arrow metadata whose parts are not shared')
-  return { source, start: inside(source, vector + 4, length * size), length }
+  return source.left < 0 ? refuse('expected Arrow metadata whose parts are not shared') : { source, start, length }
 }
 
 export const tableInVector = ({ source, start }: FlatVector, index: number): FlatTable => {

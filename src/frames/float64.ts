@@ -46,11 +46,9 @@ export const placePoint = (view: DataView, position: number, exponent: number): 
   view.setUint8(position + exponent + 1, DOT)
 }
 
-const distance = (rest: number, step: number): number => (rest < step / 2 ? rest : step - rest)
-
 /** -1, 0, 1: is the rest's nearest multiple of `step` outside the rounding interval, too close to tell, inside? */
 const compare = (rest: number, step: number, halfGap: number): number => {
-  const gap = distance(rest, step) - halfGap
+  const gap = Math.min(rest, step - rest) - halfGap
   if (gap < -GUARD) return Math.abs(rest - step / 2) < GUARD ? 0 : 1
   return gap > GUARD ? -1 : 0
 }
@@ -97,7 +95,7 @@ const writeFraction = (view: DataView, position: number, value: number, biased: 
   if (verdict === 0) return writeLatin1(view, position, formatNumber(value))
 
   const rest = step === 1 ? 0 : step === 10 ? lower % 10 : lower % 100
-  lower += (rest + part < step / 2 ? 0 : step) - rest
+  lower += Math.floor((rest + part) / step + 0.5) * step - rest
   if (lower >= 100_000_000) {
     lower -= 100_000_000
     upper++

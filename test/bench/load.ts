@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 
-import type { Target } from './case.ts'
+import type { App } from './case.ts'
 import { answerParent } from './child.ts'
 import { requestsOf } from './requests.ts'
 
@@ -9,7 +9,9 @@ import { requestsOf } from './requests.ts'
  * The load: keep-alive connections that each send a request when the answer to the last is there. Written by hand on sockets, since
  * on two cores a client library would take the server's time.
  */
-export interface Load extends Target {
+export interface Load {
+  readonly app: App
+  readonly connections: number
   readonly port: number
   readonly durationMs: number
 }

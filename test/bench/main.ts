@@ -10,8 +10,8 @@ const { values } = parseArgs({
 })
 const plan =
   values.quick === true
-    ? { generations: 1, rounds: 9, sliceMs: 100, warmUpMs: 400 }
-    : { generations: 3, rounds: 15, sliceMs: 100, warmUpMs: 500 }
+    ? { generations: 1, rounds: 9, sliceMs: 100, warmUpMs: 500 }
+    : { generations: 2, rounds: 20, sliceMs: 100, warmUpMs: 1000 }
 
 const print = (line: string): void => {
   process.stdout.write(`${line}\n`)
@@ -33,7 +33,9 @@ const frames = 'frames'.includes(values.only) ? await frameCases() : []
 
 if (values.json === true) [...measured, ...frames].forEach(printJson)
 else {
-  print('requests per CPU second, of / to: more is better'.padEnd(52) + '      ratio  quartiles   by clock  CPU us of/to')
+  print(
+    'requests per CPU second, of / to: more is better'.padEnd(52) + '      ratio  quartiles   by clock  CPU us of/to',
+  )
   measured.forEach(printMeasured)
   print('\ntime, of / to: less is better')
   for (const { name, ratio } of frames) print(`${name.padEnd(52)}${ratio.toFixed(3).padStart(11)}`)

@@ -132,13 +132,8 @@ const summarize = ({ comparison, host, rounds }: Track): Measured => {
 }
 
 /** Measures comparisons on both kinds of host. However it ends, no process is left. */
-export const measure = async (
-  comparisons: ReadonlyArray<Comparison>,
-  plan: Plan,
-): Promise<ReadonlyArray<Measured>> => {
-  const tracks = comparisons.flatMap((comparison) =>
-    hosts.map((host): Track => ({ comparison, host, rounds: [] })),
-  )
+export const measure = async (comparisons: ReadonlyArray<Comparison>, plan: Plan): Promise<ReadonlyArray<Measured>> => {
+  const tracks = comparisons.flatMap((comparison) => hosts.map((host): Track => ({ comparison, host, rounds: [] })))
   for (let i = 0; i < plan.generations; i++) await runGeneration(tracks, plan)
   return tracks.map(summarize)
 }

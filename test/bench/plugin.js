@@ -25,13 +25,20 @@ const rows = Array.from({ length: 20 }, (_, index) => index)
 const frame = encodeFrame({
   refId: 'A',
   columns: [
-    { name: 'time', type: 'time', values: BigInt64Array.from(rows, (row) => BigInt(1700000000 + row * 60) * 1_000_000_000n) },
+    {
+      name: 'time',
+      type: 'time',
+      values: BigInt64Array.from(rows, (row) => BigInt(1700000000 + row * 60) * 1_000_000_000n),
+    },
     { name: 'value', type: 'float64', values: Float64Array.from(rows, (row) => row * 1.25) },
   ],
 })
 
 const answers = new Map([
-  ['/pluginv2.Data/QueryData', message('pluginv2.QueryDataResponse', { responses: { A: { frames: [frame], status: 200 } } })],
+  [
+    '/pluginv2.Data/QueryData',
+    message('pluginv2.QueryDataResponse', { responses: { A: { frames: [frame], status: 200 } } }),
+  ],
   ['/grpc.health.v1.Health/Check', message('grpc.health.v1.HealthCheckResponse', { status: 1 })],
   ['/plugin.GRPCController/Shutdown', message('plugin.Empty', {})],
 ])

@@ -17,7 +17,8 @@ const body = JSON.stringify({
   ],
 })
 
-const get = (path: string): Buffer => Buffer.from(`GET ${path} HTTP/1.1\r\nhost: bench\r\naccept: application/json\r\n\r\n`)
+const get = (path: string): Buffer =>
+  Buffer.from(`GET ${path} HTTP/1.1\r\nhost: bench\r\naccept: application/json\r\n\r\n`)
 
 const post = (path: string): Buffer =>
   Buffer.from(

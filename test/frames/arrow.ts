@@ -4,11 +4,12 @@ import {
   RecordBatchFileWriter,
   Schema,
   Struct,
+  DataType,
   Field,
+  Int64,
   makeData,
   type CompressionType,
   type Data,
-  type DataType,
 } from 'apache-arrow'
 import { readArrowFile } from '../../src/frames/arrow-file.ts'
 import { readColumns } from '../../src/frames/column.ts'
@@ -23,9 +24,12 @@ export interface TestColumn {
 }
 
 const dataOf = ({ type, values }: TestColumn, from: number, to: number): Data => {
-  const builder = makeBuilder({ type, nullValues: [null] })
+  // Times are given in their own unit; a builder of times would take milliseconds, and lose digits.
+  const isTime = DataType.isTimestamp(type)
+  const builder = makeBuilder({ type: isTime ? new Int64() : type, nullValues: [null] })
   for (const value of values.slice(from, to)) builder.append(value)
-  return builder.finish().flush()
+  const data = builder.finish().flush()
+  return isTime ? data.clone(type) : data
 }
 
 export interface FileOptions {

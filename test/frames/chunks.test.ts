@@ -67,14 +67,10 @@ test('breaks entities and nanos into chunks too', (t) => {
   const columns = [
     { name: 'v', type: new Float64(), values: Array.from({ length: rows }, (_, row) => specials[row % 4]) },
     { name: 'f', type: new Float32(), values: Array.from({ length: rows }, (_, row) => specials[(row + 1) % 4]) },
-    { name: 't', type: new TimestampNanosecond(), values: Array.from({ length: rows }, (_, row) => row) },
+    { name: 't', type: new TimestampNanosecond(), values: Array.from({ length: rows }, (_, row) => BigInt(row)) },
   ]
-  // apache-arrow takes milliseconds: let one value have a rest, by its low word.
   const file = arrowFile(columns, { cuts: [1, 70_000] })
-  const rest = Buffer.from(file)
-  const first = rest.indexOf(Buffer.from(BigInt64Array.of(1_000_000n, 2_000_000n).buffer))
-  rest.writeUInt32LE(1_000_005, first)
-  const parsed: unknown = JSON.parse(frameJson(rest).toString())
+  const parsed: unknown = JSON.parse(frameJson(file).toString())
   const indexes = (offset: number): ReadonlyArray<number> => Array.from({ length: rows / 4 }, (_, n) => 4 * n + offset)
   t.like(parsed, {
     data: {
@@ -83,10 +79,10 @@ test('breaks entities and nanos into chunks too', (t) => {
         { NaN: indexes(3), Inf: indexes(0), NegInf: indexes(1) },
         null,
       ],
-      nanos: [null, null, [0, 5, ...Array.from({ length: rows - 2 }, () => 0)]],
+      nanos: [null, null, Array.from({ length: rows }, (_, row) => row)],
     },
   })
-  t.true(Math.max(...sizesOf([rest])) <= CHUNK_LIMIT)
+  t.true(Math.max(...sizesOf([file])) <= CHUNK_LIMIT)
 })
 
 test('gives the same bytes when answers are pulled in turns, again, or not to the end', (t) => {

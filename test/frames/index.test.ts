@@ -9,7 +9,8 @@ import type { DataResponse } from '../../src/plugin.ts'
 const bodyText = (...responses: ReadonlyArray<readonly [string, DataResponse]>): string =>
   bodyOf(new Map(responses)).toString()
 
-const only = (fields: Partial<DataResponse>): string => bodyText(['A', response(fields)]).slice('{"results":{"A":'.length, -3)
+const only = (fields: Partial<DataResponse>): string =>
+  bodyText(['A', response(fields)]).slice('{"results":{"A":'.length, -3)
 
 test('answers no responses with empty results', (t) => {
   t.is(bodyText(), '{"results":{}}\n')
@@ -23,7 +24,10 @@ test('sorts refIds by their UTF-8 bytes', (t) => {
   const refIds = ['9', '10', 'b', '\u{1f600}', '\uffee', '__proto__', '', 'é', 'B']
   const body = bodyText(...refIds.map((refId) => [refId, response()] as const))
   const sorted = refIds.toSorted((left, right) => Buffer.compare(Buffer.from(left), Buffer.from(right)))
-  t.is(body, `{"results":{${sorted.map((refId) => `${JSON.stringify(refId)}:{"status":200,"frames":[]}`).join(',')}}}\n`)
+  t.is(
+    body,
+    `{"results":{${sorted.map((refId) => `${JSON.stringify(refId)}:{"status":200,"frames":[]}`).join(',')}}}\n`,
+  )
   t.true(body.indexOf('\uffee') < body.indexOf('\u{1f600}'))
 })
 
@@ -48,7 +52,8 @@ test('writes the status that was sent when it is one, else 200 or, with an error
     [404, '', 404],
     [200, 'boom', 200],
   ] as const
-  for (const [status, error, expected] of table) t.regex(only({ status, error }), new RegExp(`"status":${String(expected)},`))
+  for (const [status, error, expected] of table)
+    t.regex(only({ status, error }), new RegExp(`"status":${String(expected)},`))
 })
 
 test('names a source with each error, the plugin unless it is downstream', (t) => {

@@ -46,7 +46,10 @@ test('refuses metadata that is nested too deeply, without running out of stack',
 })
 
 test('leaves no trace of dangerous keys', (t) => {
-  t.is(encodeMeta('{"custom":{"__proto__":{"polluted":1}}}'), '{"typeVersion":[0,0],"custom":{"__proto__":{"polluted":1}}}')
+  t.is(
+    encodeMeta('{"custom":{"__proto__":{"polluted":1}}}'),
+    '{"typeVersion":[0,0],"custom":{"__proto__":{"polluted":1}}}',
+  )
   t.false('polluted' in {})
 })
 

@@ -67,7 +67,8 @@ test('agrees with exact arithmetic on every kind of float', (t) => {
     fc.property(floats, (value) => {
       if (value === 0 || !isFinite(value)) return true
       bits.setFloat32(0, Math.abs(value))
-      return text32(value) === (value < 0 ? '-' : '') + formatNumber(shortestFloat32(bits.getInt32(0)))
+      const exact = formatNumber(shortestFloat32(bits.getInt32(0)))
+      return text32(value) === (value < 0 ? `-${exact}` : exact)
     }),
     { numRuns: 30_000, seed: 1 },
   )
@@ -116,7 +117,18 @@ test('writes all digits of 64-bit integers', (t) => {
     bits.setBigInt64(0, BigInt.asIntN(64, value))
     return [bits.getInt32(0), bits.getUint32(4)]
   }
-  const edges = [0n, 1n, -1n, 2n ** 53n, -(2n ** 53n), 2n ** 63n - 1n, -(2n ** 63n), 10n ** 18n, 2n ** 32n, -(2n ** 32n)]
+  const edges = [
+    0n,
+    1n,
+    -1n,
+    2n ** 53n,
+    -(2n ** 53n),
+    2n ** 63n - 1n,
+    -(2n ** 63n),
+    10n ** 18n,
+    2n ** 32n,
+    -(2n ** 32n),
+  ]
   fc.assert(
     fc.property(fc.oneof(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }), fc.constantFrom(...edges)), (value) => {
       const [high, low] = words(value)
@@ -139,7 +151,8 @@ test('divides nanoseconds into milliseconds, rounding down', (t) => {
       const rest = ((value % 1_000_000n) + 1_000_000n) % 1_000_000n
       const [high, low] = [bits.getInt32(0), bits.getUint32(4)]
       return (
-        quotientOfMillion(high, low) === Number((value - rest) / 1_000_000n) && restOfMillion(high, low) === Number(rest)
+        quotientOfMillion(high, low) === Number((value - rest) / 1_000_000n) &&
+        restOfMillion(high, low) === Number(rest)
       )
     }),
     { numRuns: 20_000, seed: 1 },

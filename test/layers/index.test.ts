@@ -1,0 +1,178 @@
+import test from 'ava'
+
+import { serviceTypes, pluginTypes } from '../../src/api/dataplane-service.ts'
+import { dispatch, requestHeaders } from '../../src/dispatch.ts'
+import { toStatus } from '../../src/errors.ts'
+import { E, TE } from '../../src/fp.ts'
+import type { Arrival, HttpRequest } from '../../src/http.ts'
+import { applyLayers, layers, type LayerOptions } from '../../src/layers/index.ts'
+import { match } from '../../src/routing/match.ts'
+import type { CallEnv, Layer } from '../../src/service.ts'
+import { service } from '../api/manifests.ts'
+import { definitions, routes, tableOf, tell } from '../routing/tables.ts'
+import { envOf, requestOf } from '../telemetry/requests.ts'
+import { answer, broken, slow, tagOf, type Outcome } from './answers.ts'
+
+const objects = pluginTypes.map((pluginType) =>
+  service([...serviceTypes.map((type) => ({ type })), ...routes('GET /reports/{id}', '/files/*')], {
+    name: pluginType,
+    pluginType,
+    group: `${pluginType}.example.com`,
+  }),
+)
+const table = tableOf(...objects)
+
+/** One request for each route of each type, and one for each way in which a claimed path is refused. */
+const requests: ReadonlyArray<readonly [title: string, method: string, url: string]> = objects.flatMap((object) =>
+  object.spec.services.flatMap((entry) =>
+    definitions[entry.type].routes(entry, object).flatMap(({ method, path }) => {
+      const prefix = `/apis/${object.spec.group}/${object.spec.version}`
+      const url =
+        prefix +
+        path
+          .replace('{namespace}', 'default')
+          .replace(/\{\w+\}/g, 'x')
+          .replace('*', 'a/b')
+      const title = `${object.metadata.name} ${entry.type} ${method} ${path}`
+      return [
+        [title, method === '*' ? 'PUT' : method, url] as const,
+        [`an ambiguous path of ${title}`, method === '*' ? 'PUT' : method, url.replace(prefix, `${prefix}/.`)] as const,
+        ...(method === '*' ? [] : [[`another method of ${title}`, 'TRACE', url] as const]),
+      ]
+    }),
+  ),
+)
+
+const body = { queries: [{ refId: 'A', datasource: { uid: 'x' } }] }
+const arrival = (method: string): Arrival => ({
+  method,
+  headers: { 'content-type': 'application/json' },
+  user: undefined,
+  receivedAtMs: 0,
+  readJson: TE.right({ value: body, text: JSON.stringify(body) }),
+})
+
+const options: LayerOptions = {
+  observe: () => ({ ended: () => undefined }),
+  authorize: () => true,
+  inFlight: { reads: 10, writes: 10 },
+  requestTimeoutMs: 60_000,
+  requestHeaders,
+}
+
+const serve = (list: ReadonlyArray<Layer>, method: string, url: string, signal = new AbortController().signal) => {
+  const matched = match(table, method, url)
+  if (matched === undefined) throw new Error(`nobody claims ${method} ${url}`)
+  const { plugins, contexts, userAgent } = envOf()
+  const run = dispatch({ handle: applyLayers(list), plugins, contexts, userAgent, requestTimeoutMs: 60_000 })
+  return run(matched, arrival(method), signal)()
+}
+
+const codeOf = (outcome: Outcome): number => (E.isLeft(outcome) ? toStatus(outcome.left).code : outcome.right.status)
+
+/** The list with a spy before each layer and behind the last. */
+const spiedOn = (list: ReadonlyArray<Layer>, entered: number[]): ReadonlyArray<Layer> => {
+  const spy =
+    (place: number): Layer =>
+    (next) =>
+    (request, env) => {
+      entered.push(place)
+      return next(request, env)
+    }
+  return [...list.flatMap((layer, place) => [spy(place), layer]), spy(list.length)]
+}
+
+test('tries every service type for both types of plugin, and every refusal', (t) => {
+  const types = new Set(requests.map(([, method, url]) => match(table, method, url)?.claim.type))
+  t.deepEqual([...types].toSorted(), [...serviceTypes].toSorted())
+  for (const [title, method, url] of requests) {
+    const told = tell(match(table, method, url))
+    const wanted = title.startsWith('an ') ? /^400 / : title.startsWith('another') ? /^405 / : /^(\*|[A-Z]+) \//
+    t.regex(told, wanted, title)
+  }
+  t.true(requests.length > 60)
+})
+
+for (const [title, method, url] of requests) {
+  test(`takes ${title} through each layer once, in their order`, async (t) => {
+    const entered: number[] = []
+    const list = layers(options)
+    await serve(spiedOn(list, entered), method, url)
+    t.deepEqual(entered, [...list.keys(), list.length])
+  })
+
+  test(`keeps every promise of the layers to ${title}`, async (t) => {
+    const codes: number[] = []
+    const asked: string[] = []
+    const watched: Partial<LayerOptions> = {
+      observe: () => ({
+        ended: ({ code }) => {
+          codes.push(code)
+        },
+      }),
+      authorize: ({ path }) => {
+        asked.push(path)
+        return true
+      },
+    }
+    const code = codeOf(await serve(layers({ ...options, ...watched }), method, url))
+    t.deepEqual(codes, [code])
+    t.deepEqual(asked, [match(table, method, url)?.path])
+    const refused = await serve(layers({ ...options, authorize: () => false }), method, url)
+    const busy = await serve(layers({ ...options, inFlight: { reads: 0, writes: 0 } }), method, url)
+    const left = await serve(layers(options), method, url, AbortSignal.abort())
+    t.deepEqual([refused, busy, left].map(tagOf), ['Forbidden', 'TooManyRequests', 'Cancelled'])
+  })
+}
+
+const applied = (
+  handle: CallEnv['route']['handle'],
+  changes: Partial<LayerOptions> = {},
+  request?: Partial<HttpRequest>,
+) => applyLayers(layers({ ...options, ...changes }))(requestOf(request), envOf({ handle }))()
+
+test('asks for leave before it counts, and counts before it starts the clock', async (t) => {
+  const denied = { authorize: () => false, inFlight: { reads: 0, writes: 0 } }
+  t.is(tagOf(await applied(() => TE.right(answer), denied)), 'Forbidden')
+  t.is(tagOf(await applied(slow().handle, { inFlight: denied.inFlight, requestTimeoutMs: 1 })), 'TooManyRequests')
+})
+
+test('frees its place when the time of a request is over', async (t) => {
+  const handle = applyLayers(layers({ ...options, inFlight: { reads: 1, writes: 1 }, requestTimeoutMs: 1 }))
+  for (let i = 0; i < 3; i++) {
+    t.is(tagOf(await handle(requestOf(), envOf({ handle: slow().handle }))()), 'PluginTimeout')
+  }
+})
+
+test('shows a service only the headers that cross, and strips its answer', async (t) => {
+  let seen: HttpRequest['headers'] = {}
+  const outcome = await applied(
+    (request) => {
+      seen = request.headers
+      return TE.right({ ...answer, headers: { 'set-cookie': 'a=b', etag: 'x' } })
+    },
+    {},
+    { headers: { cookie: 'a=b', authorization: 'secret', accept: '*/*', 'x-panel-id': '2' } },
+  )
+  t.deepEqual({ ...seen }, { accept: '*/*', 'x-panel-id': '2' })
+  t.deepEqual(E.isRight(outcome) && { ...outcome.right.headers }, { etag: 'x', 'x-content-type-options': 'nosniff' })
+})
+
+for (const [how, handle] of Object.entries(broken)) {
+  test(`answers 500 for a service that ${how}, tells the observer and frees the place`, async (t) => {
+    const codes: number[] = []
+    const run = applyLayers(
+      layers({
+        ...options,
+        inFlight: { reads: 1, writes: 1 },
+        observe: () => ({
+          ended: ({ code }) => {
+            codes.push(code)
+          },
+        }),
+      }),
+    )
+    for (let i = 0; i < 2; i++) t.is(tagOf(await run(requestOf(), envOf({ handle }))()), 'Unexpected')
+    t.deepEqual(codes, [500, 500])
+  })
+}

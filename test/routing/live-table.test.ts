@@ -1,0 +1,148 @@
+import test from 'ava'
+
+import type { LogFields, Logger } from '../../src/logger.ts'
+import { liveTable } from '../../src/routing/live-table.ts'
+import type { DataPlaneServiceSource, RejectedObject, SourceObserver } from '../../src/source.ts'
+import type { DataPlaneService } from '../../src/api/dataplane-service.ts'
+import { ask, definitions, routed } from './tables.ts'
+
+type Line = readonly [level: string, message: string, name: unknown]
+
+const recordingLogger = (): Logger & { readonly lines: Line[] } => {
+  const lines: Line[] = []
+  const log =
+    (level: string) =>
+    (message: string, fields: LogFields = {}): void => {
+      lines.push([level, message, fields['name'] ?? fields['origin'] ?? fields['cause']])
+    }
+  return { lines, debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') }
+}
+
+const start = (logger = recordingLogger()) => {
+  let observer: SourceObserver | undefined
+  let unsubscribed = 0
+  const source: DataPlaneServiceSource = {
+    subscribe: (given) => {
+      observer = given
+      return () => {
+        unsubscribed++
+        return Promise.resolve()
+      }
+    },
+  }
+  const live = liveTable(source, definitions, logger)
+  return {
+    live,
+    lines: logger.lines,
+    unsubscribed: () => unsubscribed,
+    next: (services: ReadonlyArray<DataPlaneService>, rejected: ReadonlyArray<RejectedObject> = []) => {
+      observer?.next({ services, rejected })
+    },
+    error: (message: string, origin: string) => observer?.error({ message, origin }),
+    get: () => ask(live.current(), 'GET', '/namespaces/default/x'),
+  }
+}
+
+const isSettled = (promise: Promise<unknown>): Promise<boolean> =>
+  Promise.race([promise.then(() => true), new Promise<boolean>((resolve) => setImmediate(resolve, false))])
+
+const a = routed(['GET /x'], { name: 'a' })
+const b = routed(['GET /x', 'GET /y'], { name: 'b' })
+
+test('claims nothing and is not ready before the first snapshot', async (t) => {
+  const { live, get } = start()
+  t.is(get(), 'next')
+  t.deepEqual(live.registry(), { verdicts: [], rejected: [] })
+  t.false(await isSettled(live.ready))
+})
+
+test('is ready with the first snapshot, also with an empty one', async (t) => {
+  const { live, next } = start()
+  next([])
+  t.true(await isSettled(live.ready))
+})
+
+test('swaps the whole table; who began with the old one keeps it', (t) => {
+  const { live, next, get } = start()
+  next([a])
+  const before = live.current()
+  t.is(get(), 'GET /x')
+  next([])
+  t.is(get(), 'next')
+  t.is(ask(before, 'GET', '/namespaces/default/x'), 'GET /x')
+})
+
+test('tells what became of every object', (t) => {
+  const { live, next } = start()
+  const rejected = [{ origin: 'c.yml', name: 'c', causes: [] }]
+  next([a, b], rejected)
+  const { verdicts, rejected: kept } = live.registry()
+  t.is(kept, rejected)
+  t.deepEqual(
+    verdicts.map(({ service, conflicts }) => [service.metadata.name, conflicts.length]),
+    [
+      ['a', 0],
+      ['b', 1],
+    ],
+  )
+})
+
+test('logs what is new, lost and gone, each once', (t) => {
+  const { lines, next } = start()
+  const rejected = { origin: 'c.yml', name: undefined, causes: [] }
+  next([a, b], [rejected])
+  next([a, b], [rejected])
+  next([b])
+  t.deepEqual(lines, [
+    ['info', 'data plane service is routed', 'a'],
+    ['warn', 'data plane service has conflicts', 'b'],
+    ['warn', 'object is rejected', 'c.yml'],
+    ['info', 'data plane service is routed', 'b'],
+    ['info', 'data plane service is gone', 'a'],
+  ])
+})
+
+test('serves the last good state while its source is lost', async (t) => {
+  const { live, lines, next, error, get } = start()
+  error('cannot read the directory', 'services')
+  t.false(await isSettled(live.ready))
+  next([a])
+  lines.length = 0
+  error('cannot read the directory', 'services')
+  t.is(get(), 'GET /x')
+  t.deepEqual(lines, [['error', 'source of data plane services has an error', 'services']])
+})
+
+test('serves the last good state when a snapshot cannot be compiled, and tells its source nothing', (t) => {
+  const { live, lines, next, get } = start()
+  next([a])
+  lines.length = 0
+  const { current, registry } = { current: live.current(), registry: live.registry() }
+  t.notThrows(() => {
+    next([a, { ...b, spec: null } as unknown as DataPlaneService])
+  })
+  t.is(live.current(), current)
+  t.is(live.registry(), registry)
+  t.like(lines, [['error', 'snapshot of data plane services cannot be compiled']])
+  next([b])
+  t.is(get(), 'GET /x')
+})
+
+test('is swapped and ready also when the logger throws', async (t) => {
+  const broken = (): never => {
+    throw new Error('disk full')
+  }
+  const { live, next, get } = start({ ...recordingLogger(), info: broken })
+  t.throws(() => {
+    next([a])
+  })
+  await live.ready
+  t.is(get(), 'GET /x')
+})
+
+test('unsubscribes when it is closed, and waits no longer to be ready', async (t) => {
+  const { live, unsubscribed } = start()
+  await live.close()
+  await live.ready
+  t.is(unsubscribed(), 1)
+})
