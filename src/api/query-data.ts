@@ -89,7 +89,11 @@ export const DataQuery = object({
   intervalMs: optional(duration),
   timeRange: optional(timeRange),
   resultAssertions: optional(
-    object({ type: optional(t.string), typeVersion: optional(t.array(integer)), maxFrames: optional(integer) }),
+    object({
+      type: optional(t.string),
+      typeVersion: optional(t.array(integer, 'an array')),
+      maxFrames: optional(integer),
+    }),
   ),
   hide: optional(t.boolean),
 })
@@ -98,6 +102,6 @@ export type DataQuery = t.TypeOf<typeof DataQuery>
 export const QueryDataBody = object({
   from: optional(t.string),
   to: optional(t.string),
-  queries: optional(t.array(DataQuery)),
+  queries: optional(t.array(DataQuery, 'an array')),
 })
 export type QueryDataBody = t.TypeOf<typeof QueryDataBody>

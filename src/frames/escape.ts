@@ -44,50 +44,70 @@ const sequenceLength = (view: DataView, at: number, end: number): number => {
   return (lead === 0xf0 && second < 0x90) || (lead === 0xf4 && second > 0x8f) ? 0 : 4
 }
 
+const writeAscii = (view: DataView, position: number, byte: number): number => {
+  const escape = ESCAPES[byte] ?? 0
+  if (escape === 1) return writeUnit(view, position, byte)
+  if (escape === 0) {
+    view.setUint8(position, byte)
+    return position + 1
+  }
+  view.setUint8(position, 0x5c)
+  view.setUint8(position + 1, escape)
+  return position + 2
+}
+
+/** Gives the position in `source` after the character. */
+const writeNonAscii = (source: DataView, at: number, end: number, out: Output): number => {
+  const { view, position } = out
+  const length = sequenceLength(source, at, end)
+  if (length === 0) {
+    out.position = writeUnit(view, position, 0xfffd)
+    return at + 1
+  }
+  const isSeparator = length === 3 && source.getUint16(at) === 0xe280 && (source.getUint8(at + 2) & 0xfe) === 0xa8
+  if (isSeparator) {
+    out.position = writeUnit(view, position, 0x2000 + (source.getUint8(at + 2) & 0x3f))
+  } else {
+    for (let index = 0; index < length; index++) view.setUint8(position + index, source.getUint8(at + index))
+    out.position = position + length
+  }
+  return at + length
+}
+
+/** Copies four bytes at a time as long as none of them needs more than copying. */
+const copyPlain = (source: DataView, from: number, limit: number, out: Output): number => {
+  const view = out.view
+  let at = from
+  let position = out.position
+  while (at + 4 <= limit) {
+    const word = source.getInt32(at, true)
+    if (!isPlain(word)) break
+    view.setInt32(position, word, true)
+    at += 4
+    position += 4
+  }
+  out.position = position
+  return at
+}
+
 /**
  * Writes the inside of a JSON string as Go writes values: safe in HTML, U+2028 and U+2029 escaped, each byte that is no UTF-8
  * as `\ufffd`. Takes the characters that begin before `limit` from bytes that go on to `end`; gives where it stopped.
  */
 export const writeEscaped = (source: DataView, from: number, limit: number, end: number, out: Output): number => {
-  const view = out.view
   let at = from
-  let position = out.position
   while (at < limit) {
-    while (at + 4 <= limit) {
-      const word = source.getInt32(at, true)
-      if (!isPlain(word)) break
-      view.setInt32(position, word, true)
-      at += 4
-      position += 4
-    }
-    // One character at least: what stopped the loop above lies within the next four bytes.
+    at = copyPlain(source, at, limit, out)
+    // What stopped it lies within the next four bytes.
     for (const stop = Math.min(at + 4, limit); at < stop;) {
       const byte = source.getUint8(at)
       if (byte < 0x80) {
-        const escape = ESCAPES[byte] ?? 0
+        out.position = writeAscii(out.view, out.position, byte)
         at++
-        if (escape === 0) {
-          view.setUint8(position++, byte)
-        } else if (escape === 1) {
-          position = writeUnit(view, position, byte)
-        } else {
-          view.setUint8(position, 0x5c)
-          view.setUint8(position + 1, escape)
-          position += 2
-        }
-        continue
-      }
-      const length = sequenceLength(source, at, end)
-      const isSeparator = length === 3 && source.getUint16(at) === 0xe280 && (source.getUint8(at + 2) & 0xfe) === 0xa8
-      if (length === 0 || isSeparator) {
-        position = writeUnit(view, position, length === 0 ? 0xfffd : 0x2000 + (source.getUint8(at + 2) & 0x3f))
       } else {
-        for (let index = 0; index < length; index++) view.setUint8(position + index, source.getUint8(at + index))
-        position += length
+        at = writeNonAscii(source, at, end, out)
       }
-      at += length === 0 ? 1 : length
     }
   }
-  out.position = position
   return at
 }

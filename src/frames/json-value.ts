@@ -24,7 +24,6 @@ export interface JsonMember {
 const MAX_DEPTH = 500
 
 const SPACE = /[ \n\r\t]*/y
-const STRING = /"((?:[^"\\]+|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*)"/y
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y
 const WORDS = [
   ['null', { kind: 'null' }],
@@ -32,8 +31,11 @@ const WORDS = [
   ['false', { kind: 'boolean', value: false }],
 ] as const
 
-const ESCAPE = /\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)/g
+const ESCAPE = /\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)/gs
 const SHORT: ReadonlyMap<string, string> = new Map([
+  ['"', '"'],
+  ['\\', '\\'],
+  ['/', '/'],
   ['b', '\b'],
   ['f', '\f'],
   ['n', '\n'],
@@ -43,7 +45,7 @@ const SHORT: ReadonlyMap<string, string> = new Map([
 
 // Buffer writes a lone surrogate as U+FFFD, which is what Go makes of it too.
 const unescape = (match: string): string => {
-  if (match.length === 2) return SHORT.get(match.charAt(1)) ?? match.charAt(1)
+  if (match.length === 2) return SHORT.get(match.charAt(1)) ?? refuse('expected an escape that JSON has')
   const units = match.split('\\u').slice(1)
   const text = String.fromCharCode(...units.map((unit) => parseInt(unit, 16)))
   return Buffer.from(text, 'utf8').toString('latin1')
@@ -78,9 +80,21 @@ const peek = (reader: Reader): string => {
   return reader.text.charAt(reader.position)
 }
 
+/** Position of the closing quote. Not a regular expression: one that knows escapes can take exponential time to fail. */
+const stringEnd = (reader: Reader): number => {
+  for (let at = reader.position + 1; at < reader.text.length; at++) {
+    const character = reader.text.charAt(at)
+    if (character === '"') return at
+    if (character === '\\') at++
+  }
+  return refuse('expected the end of a JSON string, got the end of the text')
+}
+
 const readString = (reader: Reader): string => {
-  const found = match(reader, STRING) ?? fail(reader)
-  const inner = found[1] ?? ''
+  if (peek(reader) !== '"') return fail(reader)
+  const end = stringEnd(reader)
+  const inner = reader.text.slice(reader.position + 1, end)
+  reader.position = end + 1
   if (/[^\x20-\xff]/.test(inner)) return refuse('expected control characters in JSON to be escaped')
   return toValidUtf8(unescapeJson(inner))
 }
@@ -101,7 +115,6 @@ const readItems = (reader: Reader, depth: number): JsonValue => {
 }
 
 const readMember = (reader: Reader, depth: number): JsonMember => {
-  peek(reader)
   const key = readString(reader)
   if (peek(reader) !== ':') return fail(reader)
   const start = ++reader.position

@@ -1,27 +1,8 @@
 import { parseJson, unescapeJson, type JsonMember, type JsonValue } from './json-value.ts'
 import { formatGeneral } from './number-text.ts'
 import { refuse } from './refuse.ts'
-import {
-  alwaysField,
-  any,
-  boolean,
-  dictionary,
-  double,
-  encodeSorted,
-  field,
-  generalDouble,
-  int64,
-  list,
-  mismatch,
-  pointer,
-  struct,
-  text,
-  toDouble,
-  tuple,
-  uint16,
-  uint64,
-  type Type,
-} from './slot.ts'
+import { alwaysField, any, dictionary, encodeSorted, field, list, pointer, struct, tuple } from './slot-containers.ts'
+import { boolean, double, generalDouble, int64, mismatch, text, toDouble, uint16, uint64, type Type } from './slot.ts'
 import { quote, quoteHtml } from './text.ts'
 import { time } from './time.ts'
 

@@ -53,16 +53,21 @@ const writeString: WriteCell = (source, start, length, out) => {
   out.view.setUint8(out.position++, QUOTE)
 }
 
+// Not Buffer's copy: for the few bytes of most cells its call costs more than they do.
+const writePlain: WriteCell = (source, start, length, out) => {
+  const { view, position } = out
+  const end = start + length
+  const shift = position - start
+  let at = start
+  for (; at + 4 <= end; at += 4) view.setInt32(at + shift, source.getInt32(at, true), true)
+  for (; at < end; at++) view.setUint8(at + shift, source.getUint8(at))
+  out.position = position + length
+}
+
 /** JSON goes out as it is, white space included; what is no JSON becomes null. */
 const writeJson: WriteCell = (source, start, length, out) => {
   if (isJson(source, start, start + length)) writePlain(source, start, length, out)
   else out.position = writeNull(out.view, out.position)
-}
-
-const writePlain: WriteCell = (source, start, length, out) => {
-  const bytes = new Uint8Array(source.buffer, source.byteOffset + start, length)
-  out.bytes.set(bytes, out.position)
-  out.position += length
 }
 
 export const writeOffsets = rowsOf(startOfOffsets, lengthOfOffsets, writeString)

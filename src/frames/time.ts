@@ -12,20 +12,21 @@ const isDay = (year: number, month: number, day: number): boolean => {
 
 const pad = (value: number): string => String(value).padStart(2, '0')
 
-/** The text of time.Time after one trip through Go: nanoseconds without trailing zeros, an offset of zero as `Z`. */
+/** An offset in minutes as Go writes it: zero is `Z`, 60 minutes are an hour. */
+const formatZone = (sign: string, offset: number): string =>
+  offset === 0 ? 'Z' : `${sign}${pad(Math.trunc(offset / 60))}:${pad(offset % 60)}`
+
+/** The text of time.Time after one trip through Go: nanoseconds without trailing zeros. */
 const normalise = (source: string): string => {
   const found = TIMESTAMP.exec(source) ?? refuse(`expected an RFC 3339 time, got ${JSON.stringify(source)}`)
-  const [, year = '', month = '', day = '', hour = '', minute = '', second = '', fraction = '', sign = ''] = found
-  const offsetHour = Number(found[9] ?? '0')
-  const offsetMinute = Number(found[10] ?? '0')
-  const isTime =
-    Number(hour) < 24 && Number(minute) < 60 && Number(second) < 60 && offsetHour <= 24 && offsetMinute <= 60
-  const offset = offsetHour * 60 + offsetMinute
-  if (!isDay(Number(year), Number(month), Number(day)) || !isTime)
-    return refuse(`expected a time that exists, got ${JSON.stringify(source)}`)
+  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = found.slice(1, 7).map(Number)
+  const [fraction = '', sign = '', offsetHour = '0', offsetMinute = '0'] = found.slice(7)
+  const isTime = hour < 24 && minute < 60 && second < 60 && Number(offsetHour) <= 24 && Number(offsetMinute) <= 60
+  if (!isDay(year, month, day) || !isTime) return refuse(`expected a time that exists, got ${JSON.stringify(source)}`)
+  const date = `${String(year).padStart(4, '0')}-${pad(month)}-${pad(day)}`
   const nanos = fraction.slice(0, 9).replace(/0+$/, '')
-  const zone = offset === 0 ? 'Z' : `${sign}${pad(Math.trunc(offset / 60))}:${pad(offset % 60)}`
-  return `${year}-${month}-${day}T${hour.padStart(2, '0')}:${minute}:${second}${nanos && `.${nanos}`}${zone}`
+  const zone = formatZone(sign, Number(offsetHour) * 60 + Number(offsetMinute))
+  return `${date}T${pad(hour)}:${pad(minute)}:${pad(second)}${nanos && `.${nanos}`}${zone}`
 }
 
 /** time.Time, the year 1 when absent. */

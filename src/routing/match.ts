@@ -2,6 +2,7 @@ import {
   decodeAscii,
   encodeSegment,
   endOfPath,
+  endOfPlain,
   faultOfSegment,
   faultOfTail,
   isPlain,
@@ -11,7 +12,7 @@ import {
   type Reading,
 } from './path.ts'
 import type { Claim, RouteTable } from './table.ts'
-import { hits, type Hit, type Leaf } from './trie.ts'
+import { hits, type Hit, type Leaf, type Node } from './trie.ts'
 
 /** What the table says of a request. `undefined` stands for: nobody claims it. */
 export type Match =
@@ -72,13 +73,10 @@ const toMatch = (claim: Claim, hit: Hit<Claim>, reading: Reading, query: string)
 }
 
 /** The best claim on a reading: the most specific template that has the method, else what other methods there are. */
-const matchReading = (table: RouteTable, method: string, reading: Reading, query: string): Match | undefined => {
-  const { decoded } = reading
-  const known = decoded[0] === 'apis' ? table.get(`${decoded[1] ?? ''}/${decoded[2] ?? ''}`) : undefined
-  if (known === undefined) return undefined
+const matchIn = (root: Node<Claim>, method: string, reading: Reading, query: string): Match | undefined => {
   const allow = new Set<string>()
   let other: Match | undefined
-  for (const hit of hits(known.root, decoded, depth)) {
+  for (const hit of hits(root, reading.decoded, depth)) {
     const claim = claimFor(hit.leaf, method)
     if (claim !== undefined) return toMatch(claim, hit, reading, query)
     for (const allowed of allowOf(hit.leaf)) allow.add(allowed)
@@ -88,6 +86,16 @@ const matchReading = (table: RouteTable, method: string, reading: Reading, query
   if (other?._tag !== 'Claimed') return other
   return { _tag: 'OtherMethods', claim: other.claim, path: other.path, allow: [...allow].toSorted() }
 }
+
+const matchReading = (table: RouteTable, method: string, reading: Reading, query: string): Match | undefined => {
+  const [root, group = '', version = ''] = reading.decoded
+  const known = root === 'apis' ? table.get(`${group}/${version}`) : undefined
+  return known && matchIn(known.root, method, reading, query)
+}
+
+/** The query that begins at the end of the path, if any; a fragment is none of the server's business. */
+const queryAt = (url: string, end: number): string =>
+  url.charAt(end) === '?' ? (url.slice(end + 1).split('#', 1)[0] ?? '') : ''
 
 /** Some other reader of this path would end at a claim. */
 const matchLoosely = (table: RouteTable, method: string, path: string): Match | undefined => {
@@ -106,24 +114,21 @@ const matchLoosely = (table: RouteTable, method: string, path: string): Match | 
  */
 export const match = (table: RouteTable, method: string, target: string): Match | undefined => {
   const url = originForm(target)
-  const end = endOfPath(url)
-  const isAmbiguous = !isPlain(url, end)
-  if (!isAmbiguous) {
-    // The way of nearly all requests that are not ours: two comparisons and one lookup.
-    if (!url.startsWith(prefix)) return undefined
-    const afterGroup = url.indexOf('/', prefix.length)
-    if (afterGroup === -1 || afterGroup >= end) return undefined
-    const next = url.indexOf('/', afterGroup + 1)
-    const afterVersion = next === -1 || next > end ? end : next
-    if (!table.has(url.slice(prefix.length, afterVersion))) return undefined
-  } else if (!url.startsWith('/')) {
-    return undefined
+  const plainEnd = endOfPlain(url)
+  const end = plainEnd + endOfPath(url.slice(plainEnd))
+  if (plainEnd < end) {
+    if (!url.startsWith('/')) return undefined
+    const path = url.slice(0, end)
+    return matchReading(table, method, readStrictly(path), queryAt(url, end)) ?? matchLoosely(table, method, path)
   }
-  const path = url.slice(0, end)
-  const query = url.charAt(end) === '?' ? (url.slice(end + 1).split('#', 1)[0] ?? '') : ''
-  if (!isAmbiguous) {
-    const raw = path.slice(1).split('/')
-    return matchReading(table, method, { raw, decoded: raw }, query)
-  }
-  return matchReading(table, method, readStrictly(path), query) ?? matchLoosely(table, method, path)
+  // The way of nearly all requests that are not ours: two comparisons and one lookup.
+  if (!url.startsWith(prefix)) return undefined
+  const afterGroup = url.indexOf('/', prefix.length)
+  if (afterGroup === -1 || afterGroup >= end) return undefined
+  const next = url.indexOf('/', afterGroup + 1)
+  const afterVersion = next === -1 || next > end ? end : next
+  const known = table.get(url.slice(prefix.length, afterVersion))
+  if (known === undefined) return undefined
+  const raw = url.slice(1, end).split('/')
+  return matchIn(known.root, method, { raw, decoded: raw }, queryAt(url, end))
 }

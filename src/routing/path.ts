@@ -30,19 +30,22 @@ export const endOfPath = (url: string): number => {
 }
 
 /**
- * Says that a path can be read in one way only, and each segment stands for itself: no empty and no dot segment, no backslash,
- * no percent-encoding, and nothing that would need one. All others are read twice, carefully.
+ * Index up to which a path can be read in one way only, and each segment stands for itself: no empty and no dot segment, no
+ * backslash, no percent-encoding, and nothing that would need one. A path that is plain to its end needs no second look.
  */
-export const isPlain = (url: string, end: number): boolean => {
+export const endOfPlain = (url: string): number => {
   let previous = 0
-  for (let i = 0; i < end; i++) {
+  for (let i = 0; i < url.length; i++) {
     const code = url.charCodeAt(i)
-    if (plain[code] !== 1) return false
-    if (previous === slash && (code === slash || code === dot)) return false
+    if (plain[code] !== 1) return i
+    if (previous === slash && (code === slash || code === dot)) return i
     previous = code
   }
-  return true
+  return url.length
 }
+
+/** Says that a path is plain up to `end`. All others are read twice, carefully. */
+export const isPlain = (url: string, end: number): boolean => endOfPlain(url) >= end
 
 /** The path of a request target in any form: a server must take `GET http://host/apis/…` too, and the next reader does. RFC 9112, 3.2.2. */
 export const originForm = (url: string): string =>

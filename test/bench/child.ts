@@ -76,7 +76,7 @@ export const answerParent = (methods: Readonly<Record<string, (...args: never[])
   process.on('SIGINT', exit).on('SIGTERM', exit).on('disconnect', exit)
   process.on('message', (message) => {
     const { id, method, args } = message as Call
-    const run = async (): Promise<unknown> => methods[method]?.(...(args as never[]))
+    const run = (): Promise<unknown> => Promise.resolve().then(() => methods[method]?.(...(args as never[])))
     const send = (answer: Answer): void => {
       process.send?.(answer)
     }

@@ -1,7 +1,8 @@
 import { pathToFileURL } from 'node:url'
-import { Float64, makeData, Table, tableToIPC, TimestampNanosecond, Vector } from 'apache-arrow'
+import { Float64, TimestampNanosecond } from 'apache-arrow'
 import { encodeQueryData } from '../../src/frames/index.ts'
 import { E } from '../../src/fp.ts'
+import { arrowFile } from '../frames/arrow.ts'
 import type { Case } from './case.ts'
 
 const START_MS = 1_700_000_000_000
@@ -17,14 +18,16 @@ const randomWalk = (rows: number, seed: number): Float64Array => {
   })
 }
 
-const frameOf = (rows: number, columns: ReadonlyArray<Float64Array>): Uint8Array => {
-  const times = BigInt64Array.from({ length: rows }, (_, row) => BigInt(START_MS + row * 15_000) * 1_000_000n)
-  const vectors = columns.map((data, index) => [
-    `value${String(index)}`,
-    new Vector([makeData({ type: new Float64(), data })]),
+const frameOf = (rows: number, columns: ReadonlyArray<Float64Array>): Buffer => {
+  const times = Array.from({ length: rows }, (_, row) => BigInt(START_MS + row * 15_000) * 1_000_000n)
+  return arrowFile([
+    { name: 'time', type: new TimestampNanosecond(), values: times },
+    ...columns.map((column, index) => ({
+      name: `value${String(index)}`,
+      type: new Float64(),
+      values: Array.from(column),
+    })),
   ])
-  const time = new Vector([makeData({ type: new TimestampNanosecond(), data: times })])
-  return tableToIPC(new Table({ time, ...Object.fromEntries(vectors) }), 'file')
 }
 
 const median = (numbers: ReadonlyArray<number>): number =>

@@ -10,8 +10,8 @@ const { values } = parseArgs({
 })
 const plan =
   values.quick === true
-    ? { generations: 1, rounds: 9, sliceMs: 100, warmUpMs: 500 }
-    : { generations: 2, rounds: 20, sliceMs: 100, warmUpMs: 1000 }
+    ? { generations: 1, rounds: 16, sliceMs: 50, warmUpMs: 500 }
+    : { generations: 2, rounds: 36, sliceMs: 50, warmUpMs: 800 }
 
 const print = (line: string): void => {
   process.stdout.write(`${line}\n`)

@@ -12,6 +12,8 @@ import { tableFromIPC } from 'apache-arrow'
 import test from 'ava'
 import type { ExecutionContext } from 'ava'
 
+type Unary<Answer> = (request: object, done: (error: ServiceError | null, answer: Answer) => void) => ClientUnaryCall
+
 interface DataResponse {
   readonly frames: ReadonlyArray<Buffer>
   readonly error: string
@@ -87,9 +89,9 @@ const start = async (t: ExecutionContext, executable?: string) => {
     )
     t.teardown(() => client.close())
     const { promise, resolve, reject } = withResolvers<Answer>()
-    const running: ClientUnaryCall = client[method]?.(request, (error: ServiceError | null, answer: Answer) =>
-      error === null ? resolve(answer) : reject(error),
-    )
+    const call = client[method] as Unary<Answer> | undefined
+    if (call === undefined) throw new Error(`expected "${service}" to have a method "${method}"`)
+    const running = call.call(client, request, (error, answer) => (error === null ? resolve(answer) : reject(error)))
     return { answer: promise, cancel: () => running.cancel() }
   }
   const call = <Answer>(path: `${string}/${string}`, request: object) => begin<Answer>(path, request).answer
@@ -165,10 +167,10 @@ test('walks at random, the same way for the same request', async (t) => {
     refId: 'A',
     meta: '{"type":"timeseries-multi","typeVersion":[0,1],"executedQueryString":"up"}',
   })
-  t.deepEqual(
-    [...(table.getChild('time')?.data[0]?.values.slice(0, 2) ?? [])],
-    [BigInt(from) * 1_000_000n, BigInt(from + 1000) * 1_000_000n],
-  )
+  t.deepEqual([...((table.getChild('time')?.data[0]?.values as BigInt64Array | undefined) ?? [])].slice(0, 2), [
+    BigInt(from) * 1_000_000n,
+    BigInt(from + 1000) * 1_000_000n,
+  ])
   t.deepEqual((await queryData({ A: query })).A?.frames, A?.frames)
   t.notDeepEqual(tableOf(B).getChild('value')?.toArray(), table.getChild('value')?.toArray())
 })
@@ -177,13 +179,13 @@ test('answers tables with nulls, NaN, large integers and JSON', async (t) => {
   const { queryData } = await start(t)
   const { A } = await queryData({ A: { scenario: 'table' } })
   const table = tableOf(A)
-  const column = (name: string) => [...(table.getChild(name) ?? [])]
+  const column = <A = unknown>(name: string): A[] => [...((table.getChild(name) as Iterable<A> | null) ?? [])]
   t.deepEqual(column('name'), ['alpha', 'beta <b>', 'gamma "γ"', null])
   t.deepEqual(column('count'), [0n, -1n, 9007199254740993n, 9223372036854775807n])
   t.deepEqual(column('ok'), [true, false, true, false])
   t.deepEqual(column('ratio'), [0.1, null, NaN, Infinity])
   t.deepEqual(
-    column('extra').map((bytes: Uint8Array | null) => bytes && Buffer.from(bytes).toString()),
+    column<Uint8Array | null>('extra').map((bytes: Uint8Array | null) => bytes && Buffer.from(bytes).toString()),
     ['{"a":1}', '[1,2]', '"text"', null],
   )
 })

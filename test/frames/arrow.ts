@@ -1,9 +1,9 @@
 import {
-  makeBuilder,
   RecordBatch,
   RecordBatchFileWriter,
   Schema,
   Struct,
+  vectorFromArray,
   DataType,
   Field,
   Int64,
@@ -26,10 +26,9 @@ export interface TestColumn {
 const dataOf = ({ type, values }: TestColumn, from: number, to: number): Data => {
   // Times are given in their own unit; a builder of times would take milliseconds, and lose digits.
   const isTime = DataType.isTimestamp(type)
-  const builder = makeBuilder({ type: isTime ? new Int64() : type, nullValues: [null] })
-  for (const value of values.slice(from, to)) builder.append(value)
-  const data = builder.finish().flush()
-  return isTime ? data.clone(type) : data
+  const vector = vectorFromArray(values.slice(from, to), isTime ? new Int64() : type)
+  const [data = makeData({ type: vector.type })] = vector.data
+  return isTime ? data.clone<DataType>(type) : data
 }
 
 export interface FileOptions {

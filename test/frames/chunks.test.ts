@@ -94,8 +94,7 @@ test('gives the same bytes when answers are pulled in turns, again, or not to th
     E.isLeft(made) ? [] : [{ iterator: made.right[Symbol.iterator](), expected, chunks: new Array<Buffer>() }],
   )
   t.is(iterators.length, 3)
-  const abandoned = answers.map(({ made }) => (E.isLeft(made) ? undefined : made.right[Symbol.iterator]().next().value))
-  t.is(abandoned.length, 3)
+  for (const { made } of answers) if (E.isRight(made)) made.right[Symbol.iterator]().next()
   for (let turn = 0; turn < 100; turn++)
     for (const { iterator, chunks } of iterators) {
       const next = iterator.next()

@@ -59,3 +59,9 @@ test('refuses a truncated text at every length', (t) => {
   for (let length = 0; length < text.length; length++)
     t.throws(() => encodeMeta(text.slice(0, length)), { instanceOf: FrameError })
 })
+
+test('refuses a long string without an end, or with a wrong escape, in no time', (t) => {
+  for (const inner of ['x', '\\n', 'é'].map((unit) => unit.repeat(100_000)))
+    for (const end of ['', '\\', '\\q"', '\\u12', '\\u123x"', '\n"'])
+      t.throws(() => encodeMeta(`{"path":"${inner}${end}`), { instanceOf: FrameError })
+})

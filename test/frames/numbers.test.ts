@@ -35,6 +35,18 @@ test('writes floats as Go does, for every line of the table', (t) => {
   t.deepEqual(wrong, [])
 })
 
+test('agrees with String on the neighbours of powers of ten', (t) => {
+  for (let power = -8; power <= 22; power++) {
+    bits.setFloat64(0, 10 ** power)
+    const center = bits.getBigInt64(0)
+    for (let step = -3n; step <= 3n; step++) {
+      bits.setBigInt64(0, center + step)
+      const value = bits.getFloat64(0)
+      t.is(text64(value), formatNumber(value))
+    }
+  }
+})
+
 const decimals = fc
   .tuple(fc.integer({ min: -(2 ** 31), max: 2 ** 31 }), fc.integer({ min: -30, max: 30 }))
   .map(([digits, exponent]) => Number(`${String(digits)}e${String(exponent)}`))

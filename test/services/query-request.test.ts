@@ -81,13 +81,10 @@ const copied: Readonly<Record<string, readonly [members: string, expected: objec
   'a null interval': ['"intervalMs":null', { intervalMS: 1000 }],
   'null members': [
     '"queryType":null,"timeRange":null,"hide":null,"resultAssertions":null,"datasourceId":null',
-    sixHours(),
+    { timeRange: sixHoursAgo, queryType: '' },
   ],
   'a hidden query, which is executed as well': ['"hide":true', { refId: 'A' }],
   'the last of repeated members': ['"queryType":"a","intervalMs":1,"queryType":"b"', { queryType: 'b' }],
-}
-function sixHours() {
-  return { timeRange: sixHoursAgo, queryType: '' }
 }
 for (const [what, [members, expected]] of Object.entries(copied)) {
   test(`reads ${what}`, (t) => {
@@ -181,13 +178,16 @@ const refused: ReadonlyArray<readonly [text: string, field: string, message: str
   [withMembers('"intervalMs":"1s"'), 'queries[0].intervalMs', 'expected a number of milliseconds, got a string'],
   [withMembers('"intervalMs":1e999'), 'queries[0].intervalMs', 'expected a number of milliseconds, got a number'],
   [withMembers('"intervalMs":1e300'), 'queries[0].intervalMs', 'expected a number of milliseconds, got a number'],
-  ...['1.5', '1e999', '9007199254740993', '"1.5"', '"NaN"', '""', '" 1"', '"0x10"', 'true', '[]'].map(
-    (points) =>
-      [
-        withMembers(`"maxDataPoints":${points}`),
-        'queries[0].maxDataPoints',
-        `expected an integer or an integer in a string, got ${points.startsWith('"') ? 'a string' : JSON.parse(points) === true ? 'a boolean' : points === '[]' ? 'an array' : 'a number'}`,
-      ] as const,
+  ...Object.entries({
+    'a number': ['1.5', '1e999', '9007199254740993'],
+    'a string': ['"1.5"', '"NaN"', '""', '" 1"', '"0x10"', '"9007199254740993"'],
+    'a boolean': ['true'],
+    'an array': ['[]'],
+  }).flatMap(([nature, all]) =>
+    all.map((points) => {
+      const message = `expected an integer or an integer in a string, got ${nature}`
+      return [withMembers(`"maxDataPoints":${points}`), 'queries[0].maxDataPoints', message] as const
+    }),
   ),
   [
     withMembers('"resultAssertions":{"typeVersion":[1,"x"]}'),

@@ -31,7 +31,7 @@ for (const [entry, expected] of claims) {
 
 for (const type of ['conversion', 'stream', 'route', 'datasource-proxy'] satisfies ReadonlyArray<ServiceType>) {
   test(`answers ${type} with 501, and reads no body for it`, async (t) => {
-    const readJson = (): never => t.fail() as never
+    const readJson = (): never => t.fail()
     for (const { handle } of definitions[type].routes({ type }, service())) {
       t.deepEqual(await handle(requestOf({ readJson }), envOf())(), {
         _tag: 'Left',
