@@ -10,8 +10,8 @@ const { values } = parseArgs({
 })
 const plan =
   values.quick === true
-    ? { generations: 1, rounds: 16, sliceMs: 50, warmUpMs: 500 }
-    : { generations: 2, rounds: 36, sliceMs: 50, warmUpMs: 800 }
+    ? { generations: 1, rounds: 12, sliceMs: 50, warmUpMs: 700 }
+    : { generations: 2, rounds: 30, sliceMs: 50, warmUpMs: 1500 }
 
 const print = (line: string): void => {
   process.stdout.write(`${line}\n`)

@@ -48,7 +48,7 @@ interface Track {
 /** A track with servers that run now. */
 interface Live {
   readonly track: Track
-  readonly run: (side: Side, durationMs: number) => Promise<Slice>
+  readonly run: (side: Side, durationMs: number, connections: number) => Promise<Slice>
 }
 
 const runSlice = async (load: Child, server: Child, work: Load): Promise<Slice> => {
@@ -57,6 +57,9 @@ const runSlice = async (load: Child, server: Child, work: Load): Promise<Slice> 
   const cpuUs = ((await server.call('cpuUs')) as number) - before
   return { perCpuSecond: (requests / cpuUs) * 1e6, perSecond: (requests / elapsedMs) * 1e3 }
 }
+
+/** One at a time, a server would see too few requests for its code to be optimized. */
+const warmUpConnections = 50
 
 /** What counts for one round or generation must count for the next the other way round. */
 const sidesOf = (turn: number): ReadonlyArray<Side> => (turn % 2 === 0 ? sides : sides.toReversed())
@@ -68,13 +71,8 @@ const goLive = async (track: Track, load: Child, server: Child, order: ReadonlyA
   for (const side of order) ports[side] = (await server.call('start', comparison[side], host)) as number
   return {
     track,
-    run: (side, durationMs) =>
-      runSlice(load, server, {
-        app: comparison[side],
-        port: ports[side],
-        connections: comparison.connections,
-        durationMs,
-      }),
+    run: (side, durationMs, connections) =>
+      runSlice(load, server, { app: comparison[side], port: ports[side], connections, durationMs }),
   }
 }
 
@@ -89,10 +87,11 @@ const runGeneration = async (tracks: ReadonlyArray<Track>, plan: Plan, generatio
     const load = start('./load.ts')
     const lives: Live[] = []
     for (const track of tracks) lives.push(await goLive(track, load, start('./server.ts'), sidesOf(generation)))
-    for (const { run } of lives) for (const side of sides) await run(side, plan.warmUpMs)
+    for (const { run } of lives) for (const side of sides) await run(side, plan.warmUpMs, warmUpConnections)
     for (let round = 0; round < plan.rounds; round++) {
       for (const { track, run } of lives) {
-        for (const side of sidesOf(round)) track.slices[side].push(await run(side, plan.sliceMs))
+        for (const side of sidesOf(round))
+          track.slices[side].push(await run(side, plan.sliceMs, track.comparison.connections))
       }
     }
   } finally {

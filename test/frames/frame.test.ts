@@ -22,7 +22,7 @@ test('refuses every fixture that Go refuses, and names query and frame', (t) => 
 
 test('reads files at any offset in memory', (t) => {
   for (const { name, arrow, json } of pairs.filter((pair) => pair.json !== undefined))
-    for (const shift of [1, 3, 4]) {
+    for (const shift of [1, 4]) {
       const memory = Buffer.alloc(arrow.length + 16, 0xff)
       arrow.copy(memory, shift)
       t.true(frameJson(memory.subarray(shift, shift + arrow.length)).equals(json ?? Buffer.alloc(0)), name)

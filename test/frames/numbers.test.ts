@@ -63,7 +63,7 @@ test('agrees with String on every kind of double', (t) => {
   )
   fc.assert(
     fc.property(doubles, (value) => text64(value) === formatNumber(value)),
-    { numRuns: 100_000, seed: 1 },
+    { numRuns: 40_000, seed: 1 },
   )
   t.pass()
 })
@@ -82,7 +82,7 @@ test('agrees with exact arithmetic on every kind of float', (t) => {
       const exact = formatNumber(shortestFloat32(bits.getInt32(0)))
       return text32(value) === (value < 0 ? `-${exact}` : exact)
     }),
-    { numRuns: 30_000, seed: 1 },
+    { numRuns: 15_000, seed: 1 },
   )
   t.pass()
 })
@@ -97,7 +97,7 @@ test('writes float32 texts that name the value, with the fewest digits', (t) => 
       const isNamed = Object.is(Math.fround(Number(text32(value))), value)
       return isNamed && (digits < 2 || Math.fround(Number(value.toPrecision(digits - 1))) !== value)
     }),
-    { numRuns: 30_000, seed: 1 },
+    { numRuns: 15_000, seed: 1 },
   )
   t.pass()
 })
