@@ -39,6 +39,7 @@ export const dataPlaneAggregator = (options: AggregatorOptions): DataPlaneAggreg
     match: (method, url) => match(table.current(), method, url),
     serve: dispatch({ handle, plugins, contexts, userAgent, requestTimeoutMs }),
     bodyLimitBytes: settings.bodyBytes,
+    stallMs: settings.stallMs,
   })
 
   const shutDown = async (): Promise<void> => {

@@ -37,15 +37,17 @@ const routeOf = (matched: Match, method: string): ServiceRoute => {
 
 const nothing = { params: {}, tail: '', query: '' }
 
-/** Takes a claimed request through the layers to its service. Needs no server: doors and fixtures call it alike. */
+/**
+ * Takes a claimed request through the layers to its service, or to a refusal that stands for it. Needs no server: doors and
+ * fixtures call it alike.
+ */
 export const dispatch =
   ({ handle, plugins, contexts, userAgent, requestTimeoutMs }: Surroundings) =>
-  (matched: Match, arrival: Arrival, signal: AbortSignal): Result<HttpAnswer> => {
+  (matched: Match, arrival: Arrival, signal: AbortSignal, refusal?: AggregatorError): Result<HttpAnswer> => {
     const { params, tail, query } = matched._tag === 'Claimed' ? matched : nothing
     const { service, type } = matched.claim
-    const { method, headers, user, receivedAtMs, readJson } = arrival
-    const request = { method, path: matched.path, params, tail, query, headers, user, receivedAtMs, readJson }
-    const route = routeOf(matched, method)
+    const request = { ...arrival, path: matched.path, params, tail, query }
+    const route = refusal === undefined ? routeOf(matched, arrival.method) : refusing(matched, refusal)
     const env = { service, type, route, plugins, contexts, userAgent, signal, timeoutMs: requestTimeoutMs }
     return handle(request, env)
   }

@@ -39,12 +39,14 @@ export interface HttpRequest {
   readonly user: User | undefined
   /** When the door took it, ms since the epoch: the one `now` of this request. */
   readonly receivedAtMs: number
+  /** Resolves when the answer is out or the client is gone; until then the request occupies its place. */
+  readonly over: Promise<void>
   /** Reads the body when it is run, not before; run it once. Fails with BadRequest, BodyTooLarge, Cancelled. */
   readonly readJson: Result<JsonBody>
 }
 
 /** What a door knows of a request by itself; the table knows the rest. */
-export type Arrival = Pick<HttpRequest, 'method' | 'headers' | 'user' | 'receivedAtMs' | 'readJson'>
+export type Arrival = Pick<HttpRequest, 'method' | 'headers' | 'user' | 'receivedAtMs' | 'over' | 'readJson'>
 
 /** An answer as plain data; the door carries it out. */
 export type HttpAnswer =

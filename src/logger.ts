@@ -16,3 +16,19 @@ const ignore = (): void => undefined
 
 /** The default: says nothing. */
 export const silentLogger: Logger = Object.freeze({ debug: ignore, info: ignore, warn: ignore, error: ignore })
+
+/** The same logger, except that it never throws: a full disk must not stop what the log only tells of. */
+export const safeLogger = (logger: Logger): Logger => {
+  const attempt =
+    (level: keyof Logger) =>
+    // As many arguments as were given: `console` prints an `undefined`, too.
+    (...line: Parameters<Logger['debug']>): void => {
+      try {
+        const logged: unknown = logger[level](...line)
+        if (logged instanceof Promise) logged.catch(ignore)
+      } catch {
+        // Nobody is left to tell.
+      }
+    }
+  return { debug: attempt('debug'), info: attempt('info'), warn: attempt('warn'), error: attempt('error') }
+}

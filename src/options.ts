@@ -16,6 +16,8 @@ export interface LimitOptions {
   readonly inFlight?: Partial<InFlightLimits>
   /** How long `close()` waits for requests under way before it cancels them, ms. Default 25000. */
   readonly drainMs?: number
+  /** How long a client may take nothing of its answer before it is cut, ms. Default 30000. */
+  readonly stallMs?: number
 }
 
 export interface AggregatorOptions {
@@ -51,6 +53,7 @@ export interface Settings {
   readonly requestTimeoutMs: number
   readonly inFlight: InFlightLimits
   readonly drainMs: number
+  readonly stallMs: number
   readonly userAgent: string
 }
 
@@ -61,6 +64,7 @@ export const defaults = Object.freeze({
   reads: 400,
   writes: 200,
   drainMs: 25_000,
+  stallMs: 30_000,
   userAgent: 'Grafana/12.4.0 (linux; amd64)',
 })
 
@@ -122,6 +126,7 @@ export const toSettings = (options: AggregatorOptions): Settings => {
       writes: integerOption('limits.inFlight.writes', limits.inFlight?.writes, defaults.writes, 1),
     },
     drainMs: integerOption('limits.drainMs', limits.drainMs, defaults.drainMs, 0),
+    stallMs: integerOption('limits.stallMs', limits.stallMs, defaults.stallMs, 1),
     userAgent,
   }
 }

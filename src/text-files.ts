@@ -11,6 +11,15 @@ export interface TextFile {
   readonly text: E.Either<string, string>
 }
 
+/** More reports on one file than this help nobody; the rest is counted in a last one. */
+const maxReports = 100
+
+/** At most so many reports on one file as somebody would read; `restOf` makes the last one. */
+export const capReports = <A>(reports: ReadonlyArray<A>, restOf: (count: string) => A): ReadonlyArray<A> =>
+  reports.length <= maxReports
+    ? reports
+    : [...reports.slice(0, maxReports), restOf(String(reports.length - maxReports))]
+
 export interface TextFilesOptions {
   /** A directory, read without its subdirectories; or one file. */
   readonly path: string

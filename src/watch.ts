@@ -8,8 +8,10 @@ export interface WatchOptions {
   readonly debounceMs: number
   /** A read without any event, ms: on network file systems and some mounts watches are silent. */
   readonly rescanMs: number
-  /** Runs soon after the start, after every change and at every rescan; never twice at a time. Must not reject. */
+  /** Runs soon after the start, after every change and at every rescan; never twice at a time. */
   readonly read: () => Promise<void>
+  /** A read threw or rejected: what changed is lost until the next one. */
+  readonly onReadError: (cause: unknown) => void
   /** The operating system grants no watch (say ENOSPC, EMFILE): only rescans are left. Called once per code. */
   readonly onWatchError: (code: string) => void
 }
@@ -32,7 +34,7 @@ export const errorCodeOf = (cause: unknown): string =>
  * mounted files. fs.watch and not chokidar: one inotify watch each is all that a full re-read needs, and it cannot lose
  * track of links.
  */
-export const createWatch = ({ path, debounceMs, rescanMs, read, onWatchError }: WatchOptions): Watch => {
+export const createWatch = ({ path, debounceMs, rescanMs, read, onReadError, onWatchError }: WatchOptions): Watch => {
   const name = basename(path)
   const reported = new Set<string>()
   let watchers: ReadonlyArray<FSWatcher> = []
@@ -73,16 +75,22 @@ export const createWatch = ({ path, debounceMs, rescanMs, read, onWatchError }: 
     ]
   }
 
-  const run = async (): Promise<void> => {
+  const readOnce = async (): Promise<void> => {
     try {
-      do {
-        again = false
-        arm()
-        await read()
-      } while (again && !closed)
-    } finally {
-      running = undefined
+      arm()
+      await read()
+    } catch (cause) {
+      onReadError(cause)
     }
+  }
+
+  const run = async (): Promise<void> => {
+    do {
+      again = false
+      // Not even a callback that throws may end the process, or the reads.
+      await readOnce().catch(() => undefined)
+    } while (again && !closed)
+    running = undefined
   }
 
   const trigger = (): void => {

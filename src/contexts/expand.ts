@@ -1,4 +1,5 @@
 import { E } from '../fp.ts'
+import { capReports } from '../text-files.ts'
 
 export interface Surroundings {
   readonly env: Readonly<Record<string, string | undefined>>
@@ -10,8 +11,6 @@ export interface Surroundings {
 export interface UnsetVariable {
   readonly field: string
   readonly name: string
-  /** Written `$name`: in a password that may be no reference at all, but a `$` that should have been `$$`. */
-  readonly isBare: boolean
 }
 
 export interface Expanded {
@@ -33,12 +32,12 @@ export const expandVariables = async (
   { env, readFile }: Surroundings,
 ): Promise<E.Either<string, Expanded>> => {
   const unset: UnsetVariable[] = []
-  const failures: string[] = []
+  const failures = new Set<string>()
 
   const read = async (path: string, field: string): Promise<string> => {
     const text = await readFile(path)
     if (E.isRight(text)) return text.right.trim()
-    failures.push(`${field}: ${text.left}`)
+    failures.add(`${field}: ${text.left}`)
     return ''
   }
 
@@ -50,7 +49,7 @@ export const expandVariables = async (
       const name = ofEnv ?? ofBraces ?? bare ?? ''
       const variable = Object.hasOwn(env, name) ? env[name] : undefined
       const value = dollar ?? (path === undefined ? variable : await read(path, field))
-      if (value === undefined) unset.push({ field, name, isBare: bare !== undefined })
+      if (value === undefined) unset.push({ field, name })
       expanded += text.slice(end, match.index) + (value ?? '')
       end = match.index + whole.length
     }
@@ -69,5 +68,5 @@ export const expandVariables = async (
   }
 
   const value = await expand(root, rootField)
-  return failures.length > 0 ? E.left(failures.join('; ')) : E.right({ value, unset })
+  return failures.size > 0 ? E.left(capReports([...failures], (count) => `and ${count} more`).join('; ')) : E.right({ value, unset })
 }

@@ -1,12 +1,13 @@
 import { basename, resolve } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 
+import { quote } from '../decode.ts'
 import type { AggregatorError } from '../errors.ts'
 import { toFileSettings, type FileOptions } from '../file-options.ts'
 import { E } from '../fp.ts'
-import { silentLogger, type Logger } from '../logger.ts'
+import { safeLogger, silentLogger, type Logger } from '../logger.ts'
 import type { PluginContextProvider } from '../plugin.ts'
-import { createTextFiles, readTextFile, type TextFile } from '../text-files.ts'
+import { capReports, createTextFiles, readTextFile, type TextFile } from '../text-files.ts'
 import { createWatch } from '../watch.ts'
 import { unlessAborted } from './abortable.ts'
 import { createInstanceTable, type InstanceTable, type InstanceTableOptions } from './instance-table.ts'
@@ -37,7 +38,8 @@ const unavailable: AggregatorError = {
  * hashes: they stay while an entry stays the same, and differ when its expanded settings or secrets, or its uid, differ.
  */
 export const provisionedContexts = (path: string, options: ProvisionedContextsOptions = {}): PluginContextProvider => {
-  const { env = process.env, logger = silentLogger } = options
+  const { env = process.env } = options
+  const logger = safeLogger(options.logger ?? silentLogger)
   const { fileLimitBytes, debounceMs, rescanMs } = toFileSettings(options)
   const absolute = resolve(path)
   const accepts = (name: string): boolean => /\.ya?ml$/.test(name)
@@ -52,15 +54,18 @@ export const provisionedContexts = (path: string, options: ProvisionedContextsOp
   const createTable = (): InstanceTable => {
     const all = [...(files?.values() ?? [])]
     const isComplete = files !== undefined && all.every(({ isKnown }) => isKnown)
-    return createInstanceTable({
+    const twice: string[] = []
+    const created = createInstanceTable({
       datasources: all.flatMap((file) => file.datasources.map(({ value }) => value)),
       apps: all.flatMap((file) => file.apps.map(({ value }) => value)),
       options,
       onDuplicate: (kind, name) => {
-        logger.warn(`${kind} "${name}" is provisioned twice, the first serves`)
+        twice.push(`${kind} ${quote(name)} is provisioned twice, the first serves`)
       },
       ...(isComplete ? {} : { missing: unavailable }),
     })
+    for (const message of capReports(twice, (count) => `and ${count} more are provisioned twice`)) logger.warn(message)
+    return created
   }
   let table = createTable()
 
@@ -110,6 +115,11 @@ export const provisionedContexts = (path: string, options: ProvisionedContextsOp
     debounceMs,
     rescanMs,
     read: () => read().finally(endFirstRead),
+    onReadError: (cause) => {
+      // Its message may quote a secret.
+      const error = cause instanceof Error ? cause.name : typeof cause
+      logger.error('reading of provisioning files failed, what was good serves on', { error })
+    },
     onWatchError: (code) => {
       logger.warn(`no watch of provisioning files (${code}): changes are found at rescans only`)
     },

@@ -6,8 +6,9 @@ import {
   type ProvisionedDatasource,
 } from '../api/provisioning.ts'
 import type { StatusCause } from '../api/status.ts'
-import { describeCauses } from '../decode.ts'
+import { describeCauses, quote } from '../decode.ts'
 import { E, pipe } from '../fp.ts'
+import { capReports } from '../text-files.ts'
 import { parseYaml } from '../yaml.ts'
 import { expandVariables, type Surroundings, type UnsetVariable } from './expand.ts'
 
@@ -44,11 +45,11 @@ const keyOf = (raw: unknown, fields: ReadonlyArray<string>): string => {
   return JSON.stringify(fields.map((field) => entry.get(field)))
 }
 
-/** What is taken for a variable's name in a secret may be a piece of the secret. */
-const describeUnset = ({ field, name, isBare }: UnsetVariable): string =>
-  isBare && field.includes('.secureJsonData.')
+/** What is taken for a variable's name in a secret, in whichever form, may be a piece of the secret. */
+const describeUnset = ({ field, name }: UnsetVariable): string =>
+  /\.secureJsonData\b/.test(field)
     ? `${field}: a variable is not set (a "$" that is meant as such is written "$$")`
-    : `${field}: variable "${name}" is not set`
+    : `${field}: variable ${quote(name)} is not set`
 
 /** The documents of a provisioning file. Secrets keep the very text that they were written as. */
 export const parseProvisioningText = (text: string): E.Either<string, ReadonlyArray<unknown>> =>
@@ -63,8 +64,8 @@ export const readEntries = async (
   last: FileEntries,
   surroundings: Surroundings,
 ): Promise<FileEntries> => {
-  const problems: string[] = []
-  const warnings: string[] = []
+  const problems = new Set<string>()
+  const warnings = new Set<string>()
 
   const readAll = async <A>(
     section: string,
@@ -74,17 +75,19 @@ export const readEntries = async (
     lastGood: ReadonlyArray<Entry<A>>,
   ): Promise<ReadonlyArray<Entry<A>>> => {
     const entries: Entry<A>[] = []
+    // Of two with one key the first.
+    const lastByKey = new Map(lastGood.toReversed().map((entry) => [entry.key, entry]))
     for (const [index, raw] of raws.entries()) {
       const field = `${section}[${String(index)}]`
       const key = keyOf(raw, keyFields)
       const expanded = await expandVariables(raw, field, surroundings)
-      if (E.isRight(expanded)) warnings.push(...expanded.right.unset.map(describeUnset))
+      if (E.isRight(expanded)) for (const variable of expanded.right.unset) warnings.add(describeUnset(variable))
       const parsed = pipe(
         expanded,
         E.flatMap(({ value }) => pipe(parse(value, field), E.mapLeft(describeCauses))),
       )
-      if (E.isLeft(parsed)) problems.push(parsed.left)
-      const kept = lastGood.find((entry) => entry.key === key)
+      if (E.isLeft(parsed)) problems.add(parsed.left)
+      const kept = lastByKey.get(key)
       if (E.isRight(parsed)) entries.push({ key, value: parsed.right })
       else if (kept !== undefined) entries.push(kept)
     }
@@ -95,14 +98,14 @@ export const readEntries = async (
     documents,
     E.flatMap(E.traverseArray((document) => pipe(parseProvisioningFile(document), E.mapLeft(describeCauses)))),
   )
-  if (E.isLeft(files)) return { ...last, problems: [files.left], warnings }
+  if (E.isLeft(files)) return { ...last, problems: [files.left], warnings: [] }
   const datasources = files.right.flatMap((file) => file.datasources)
   const apps = files.right.flatMap((file) => file.apps)
   return {
     datasources: await readAll('datasources', datasources, ['orgId', 'uid', 'name'], parseDatasource, last.datasources),
     apps: await readAll('apps', apps, ['org_id', 'type'], parseApp, last.apps),
-    problems,
-    warnings,
+    problems: capReports([...problems], (count) => `and ${count} more wrong entries`),
+    warnings: capReports([...warnings], (count) => `and ${count} more warnings`),
     isKnown: true,
   }
 }

@@ -2,26 +2,35 @@ import type { ServerResponse } from 'node:http'
 
 import type { HeaderMap, HttpAnswer } from '../http.ts'
 
+/** JSON values above this go out piece by piece, so that a slow reader can be told from one that stands still. */
+const pieceBytes = 128 * 1024
+
 const setHeaders = (response: ServerResponse, headers: HeaderMap): void => {
   for (const [name, value] of Object.entries(headers)) {
     if (value !== undefined) response.setHeader(name, typeof value === 'string' ? value : [...value])
   }
 }
 
-const end = (response: ServerResponse, body: Uint8Array): void => {
-  response.setHeader('content-length', body.length)
-  response.end(body)
-}
-
-/** The socket takes more, or is gone. */
-const drained = (response: ServerResponse): Promise<void> =>
+/** Waits for the client to take what was written. One that takes nothing for `stallMs` is cut. */
+const taken = (response: ServerResponse, event: 'drain' | 'finish', stallMs: number): Promise<void> =>
   new Promise((resolve) => {
     const done = (): void => {
-      response.off('drain', done).off('close', done)
+      clearTimeout(timer)
+      response.off(event, done).off('close', done)
       resolve()
     }
-    response.on('drain', done).on('close', done)
+    const timer = setTimeout(() => {
+      response.destroy()
+      done()
+    }, stallMs)
+    response.on(event, done).on('close', done)
   })
+
+const end = async (response: ServerResponse, last: Uint8Array | undefined, stallMs: number): Promise<void> => {
+  const finished = taken(response, 'finish', stallMs)
+  response.end(last)
+  await finished
+}
 
 const nextTurn = (): Promise<void> =>
   new Promise((resolve) => {
@@ -32,40 +41,45 @@ const nextTurn = (): Promise<void> =>
  * Sends chunks as they are made: the next one is made when the socket has taken the last, and other requests have had a turn in
  * between. A single chunk goes out whole, with its length.
  */
-const sendChunks = async (response: ServerResponse, chunks: Iterable<Uint8Array>): Promise<void> => {
+const sendChunks = async (response: ServerResponse, chunks: Iterable<Uint8Array>, stallMs: number): Promise<void> => {
   const iterator = chunks[Symbol.iterator]()
   let current = iterator.next()
   let following = current.done === true ? current : iterator.next()
-  if (following.done === true) {
-    end(response, current.done === true ? new Uint8Array() : current.value)
-    return
+  if (following.done === true && !response.hasHeader('content-length')) {
+    response.setHeader('content-length', current.done === true ? 0 : current.value.length)
   }
-  while (current.done !== true && !response.destroyed) {
-    if (!response.write(current.value)) await drained(response)
-    else await nextTurn()
+  while (current.done !== true && following.done !== true && !response.destroyed) {
+    if (response.write(current.value)) await nextTurn()
+    else await taken(response, 'drain', stallMs)
     current = following
-    following = current.done === true ? current : iterator.next()
+    following = iterator.next()
   }
-  response.end()
+  if (!response.destroyed) await end(response, current.done === true ? undefined : current.value, stallMs)
 }
 
-const carryOut = async (response: ServerResponse, answer: HttpAnswer): Promise<void> => {
+const pieces = function* (body: Buffer): Generator<Uint8Array> {
+  for (let start = 0; start < body.length; start += pieceBytes) yield body.subarray(start, start + pieceBytes)
+}
+
+const carryOut = (response: ServerResponse, answer: HttpAnswer, stallMs: number): Promise<void> => {
   response.statusCode = answer.status
   response.setHeader('cache-control', 'no-cache, private')
   setHeaders(response, answer.headers)
-  if (answer._tag === 'Bytes') {
-    await sendChunks(response, answer.chunks)
-    return
-  }
+  if (answer._tag === 'Bytes') return sendChunks(response, answer.chunks, stallMs)
+  const body = Buffer.from(JSON.stringify(answer.value))
   response.setHeader('content-type', 'application/json')
-  end(response, Buffer.from(JSON.stringify(answer.value)))
+  response.setHeader('content-length', body.length)
+  return sendChunks(response, pieces(body), stallMs)
 }
 
-/** Carries an answer out; never rejects. Once headers are out, the only honest failure is to destroy the socket. */
-export const send = async (response: ServerResponse, answer: HttpAnswer): Promise<void> => {
+/**
+ * Carries an answer out; resolves when the client has it or is gone, and never rejects. Once headers are out, the only honest
+ * failure is to destroy the socket.
+ */
+export const send = async (response: ServerResponse, answer: HttpAnswer, stallMs: number): Promise<void> => {
   if (response.destroyed) return
   try {
-    await carryOut(response, answer)
+    await carryOut(response, answer, stallMs)
   } catch {
     response.destroy()
   }

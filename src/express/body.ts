@@ -22,12 +22,18 @@ const parse = (text: string): E.Either<AggregatorError, JsonBody> =>
 
 const tooLarge = (limitBytes: number): AggregatorError => ({ _tag: 'BodyTooLarge', limitBytes, option })
 
-const readBytes = (request: IncomingMessage, limitBytes: number): Promise<E.Either<AggregatorError, Buffer>> =>
+const readBytes = (
+  request: IncomingMessage,
+  limitBytes: number,
+  signal: AbortSignal,
+): Promise<E.Either<AggregatorError, Buffer>> =>
   new Promise((resolve) => {
     const chunks: Buffer[] = []
     let size = 0
     const settle = (result: E.Either<AggregatorError, Buffer>): void => {
       request.off('data', take).off('end', end).off('close', leave).off('error', leave)
+      signal.removeEventListener('abort', leave)
+      chunks.length = 0
       resolve(result)
     }
     const take = (chunk: Buffer): void => {
@@ -42,6 +48,7 @@ const readBytes = (request: IncomingMessage, limitBytes: number): Promise<E.Eith
       settle(E.left({ _tag: 'Cancelled' }))
     }
     request.on('data', take).on('end', end).on('close', leave).on('error', leave)
+    signal.addEventListener('abort', leave)
   })
 
 const isForm = (request: IncomingMessage): boolean =>
@@ -63,10 +70,11 @@ const fromParsed = ({ body, rawBody }: HostRequest, request: IncomingMessage): E
 
 /**
  * Reads a body as JSON, whatever its Content-Type says: `curl -d` says form. Not run, it touches nothing. Fails with
- * BadRequest, BodyTooLarge, UnsupportedMediaType (compressed, or consumed as something else), Cancelled.
+ * BadRequest, BodyTooLarge, UnsupportedMediaType (compressed, or consumed as something else), Cancelled (also when `signal` says
+ * that nobody waits for it any more).
  */
 export const readJson =
-  (request: HostRequest, limitBytes: number): Result<JsonBody> =>
+  (request: HostRequest, limitBytes: number, signal: AbortSignal): Result<JsonBody> =>
   async () => {
     if (request.readableDidRead || request.readableEnded) return fromParsed(request, request)
     const encoding = request.headers['content-encoding'] ?? 'identity'
@@ -75,7 +83,24 @@ export const readJson =
     }
     if (Number(request.headers['content-length'] ?? 0) > limitBytes) return E.left(tooLarge(limitBytes))
     return pipe(
-      await readBytes(request, limitBytes),
+      await readBytes(request, limitBytes, signal),
       E.flatMap((bytes) => parse(bytes.toString())),
     )
   }
+
+/** How long a client may go on sending a body that nobody reads, ms, as nginx lingers: cut at once, it might miss its answer. */
+const lingerMs = 2000
+
+/** After the answer: takes what is left of the body off the wire for a moment, then cuts the connection. */
+export const discardRest = (request: IncomingMessage): void => {
+  if (request.complete || request.destroyed) return
+  const timer = setTimeout(() => request.destroy(), lingerMs)
+  request.on('end', () => {
+    clearTimeout(timer)
+  })
+  request.on('close', () => {
+    clearTimeout(timer)
+  })
+  request.on('error', () => undefined)
+  request.resume()
+}

@@ -1,44 +1,27 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 
-import { type AggregatorError, type Result } from '../errors.ts'
-import { E } from '../fp.ts'
-import { failure, type Arrival, type HttpAnswer, type User } from '../http.ts'
+import { unexpected, type AggregatorError, type Result } from '../errors.ts'
+import { E, TE } from '../fp.ts'
+import { failure, type Arrival, type HttpAnswer } from '../http.ts'
 import { send } from './answer.ts'
-import { readJson, type HostRequest } from './body.ts'
+import { discardRest, readJson, type HostRequest } from './body.ts'
+import { watchClient, type Client } from './client.ts'
+import { userOf } from './user.ts'
 
 /** Behind the door: who claims a request, and how a claimed one is served. `A` is the claim, which the door only hands on. */
 export interface Inside<A> {
   readonly match: (method: string, url: string) => A | undefined
-  readonly serve: (claim: A, arrival: Arrival, signal: AbortSignal) => Result<HttpAnswer>
+  /** A refusal passes the same layers, and stands for the answer. */
+  readonly serve: (claim: A, arrival: Arrival, signal: AbortSignal, refusal?: AggregatorError) => Result<HttpAnswer>
   readonly bodyLimitBytes: number
+  readonly stallMs: number
 }
 
 export interface Door {
   /** An Express middleware that touches node:http alone, so Connect, Express 4 and 5 and a plain server can all call it. */
   readonly handler: (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void
-  /** Refuses new claimed requests, waits for the running ones, then cancels what is left. */
+  /** Refuses new claimed requests, waits for the running ones until their clients have the answer, then cancels what is left. */
   readonly drain: (graceMs: number) => Promise<void>
-}
-
-const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null
-
-const text = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined)
-
-/** `req.user`, as authentication middlewares leave it: whoever stands there with a name of some spelling. */
-const userOf = (request: object): User | undefined => {
-  const user: unknown = 'user' in request ? request.user : undefined
-  if (!isRecord(user)) return undefined
-  const name = text(user['name']) ?? text(user['login']) ?? text(user['username'])
-  if (name === undefined) return undefined
-  const { displayName, email, role, groups, uid } = user
-  return {
-    name,
-    ...(Array.isArray(groups) ? { groups: groups.filter((group) => typeof group === 'string') } : {}),
-    ...(text(uid) === undefined ? {} : { uid: String(uid) }),
-    ...(text(displayName) === undefined ? {} : { displayName: String(displayName) }),
-    ...(text(email) === undefined ? {} : { email: String(email) }),
-    ...(text(role) === undefined ? {} : { role: String(role) }),
-  }
 }
 
 const closing: AggregatorError = {
@@ -47,52 +30,79 @@ const closing: AggregatorError = {
   retryAfterSeconds: 1,
 }
 
+/** Time for a cancelled request to tell its client so, ms; then the connection is cut. */
+const farewellMs = 500
+
+interface Running {
+  readonly client: Client
+  readonly response: ServerResponse
+  readonly done: Promise<void>
+}
+
 /**
  * The door between Express and the pipeline. A request that nobody claims goes to `next()`, synchronously, with no argument and
  * untouched. A claimed one is read, served and answered here; a client that leaves aborts what it waits for at once.
  */
-export const door = <A>({ match, serve, bodyLimitBytes }: Inside<A>): Door => {
-  const running = new Map<AbortController, Promise<void>>()
+export const door = <A>({ match, serve, bodyLimitBytes, stallMs }: Inside<A>): Door => {
+  const running = new Set<Running>()
   let isDraining = false
 
-  const answer = async (claim: A, request: HostRequest, response: ServerResponse): Promise<void> => {
-    const client = new AbortController()
-    const left = (): void => {
-      if (!response.writableFinished) client.abort()
+  /** What the host left on the request may throw when it is looked at. */
+  const begin = (claim: A, request: HostRequest, client: Client, reading: AbortSignal): Result<HttpAnswer> => {
+    try {
+      const arrival: Arrival = {
+        method: request.method ?? '',
+        headers: request.headers,
+        user: userOf(request),
+        receivedAtMs: Date.now(),
+        over: client.over,
+        readJson: readJson(request, bodyLimitBytes, reading),
+      }
+      return serve(claim, arrival, client.signal, isDraining ? closing : undefined)
+    } catch (cause) {
+      return TE.left(unexpected(cause))
     }
-    response.once('close', left)
-    const arrival: Arrival = {
-      method: request.method ?? '',
-      headers: request.headers,
-      user: userOf(request),
-      receivedAtMs: Date.now(),
-      readJson: readJson(request, bodyLimitBytes),
-    }
-    const done = serve(claim, arrival, client.signal)().then((result) => {
-      if (E.isRight(result)) return send(response, result.right)
-      // Nothing is written to a client that left; one that is still there was cancelled by the drain.
-      return send(response, failure(result.left._tag === 'Cancelled' ? closing : result.left))
-    })
-    running.set(client, done)
-    await done
-    running.delete(client)
+  }
+
+  const answer = async (claim: A, request: HostRequest, response: ServerResponse, client: Client): Promise<void> => {
+    const reading = new AbortController()
+    const result = await begin(claim, request, client, reading.signal)()
+    reading.abort()
+    const error = E.isLeft(result) ? result.left : undefined
+    // Nothing is written to a client that left; one that is still there was cancelled by the drain.
+    const told = error?._tag === 'Cancelled' ? closing : error
+    await send(response, E.isRight(result) ? result.right : failure(told ?? closing), stallMs)
+    discardRest(request)
   }
 
   const handler: Door['handler'] = (request, response, next) => {
     const claim = match(request.method ?? '', request.url ?? '')
-    if (claim === undefined) next()
-    else if (isDraining) void send(response, failure(closing))
-    else void answer(claim, request, response)
+    if (claim === undefined) {
+      next()
+      return
+    }
+    const client = watchClient(request, response)
+    if (client === undefined) return
+    const entry: Running = { client, response, done: answer(claim, request, response, client) }
+    running.add(entry)
+    void entry.done.finally(() => running.delete(entry))
   }
 
   const drain = async (graceMs: number): Promise<void> => {
     isDraining = true
-    const all = Promise.allSettled(running.values())
-    const timer = setTimeout(() => {
-      for (const client of running.keys()) client.abort()
-    }, graceMs)
-    await all
-    clearTimeout(timer)
+    const after = (delayMs: number, cut: (entry: Running) => void): NodeJS.Timeout =>
+      setTimeout(() => {
+        for (const entry of running) cut(entry)
+      }, delayMs)
+    const timers = [
+      after(graceMs, ({ client, response }) => {
+        client.cancel()
+        if (response.headersSent) response.destroy()
+      }),
+      after(graceMs + farewellMs, ({ response }) => response.destroy()),
+    ]
+    await Promise.allSettled([...running].map(({ done }) => done))
+    for (const timer of timers) clearTimeout(timer)
   }
 
   return { handler, drain }

@@ -3,6 +3,7 @@ import { unexpected, type AggregatorError, type Result } from '../errors.ts'
 import { pipe, TE } from '../fp.ts'
 import type { HttpRequest } from '../http.ts'
 import type { CallEnv, Layer } from '../service.ts'
+import { inTime } from './deadline.ts'
 
 const verbOf = (method: string, hasName: boolean): string => {
   switch (method) {
@@ -66,7 +67,10 @@ const decide = (hook: Authorize, attributes: RequestAttributes): Result<void> =>
     TE.flatMap(({ allowed, reason }) => (allowed ? TE.right(undefined) : TE.left(forbidden(attributes, reason)))),
   )
 
-/** Asks the host's hook with the full attributes; without a hook, authorization is the business of what stands before us. */
+/**
+ * Asks the host's hook with the full attributes, for no longer than a request may take; without a hook, authorization is the
+ * business of what stands before us.
+ */
 export const authorize =
   (hook: Authorize | undefined): Layer =>
   (next) =>
@@ -74,6 +78,6 @@ export const authorize =
       ? next
       : (request, env) =>
           pipe(
-            decide(hook, attributesOf(request, env)),
+            () => inTime(env, env.timeoutMs, decide(hook, attributesOf(request, env))),
             TE.flatMap(() => next(request, env)),
           )

@@ -16,7 +16,8 @@ const busy = (kind: 'reads' | 'writes', limit: number): AggregatorError => ({
 })
 
 /**
- * Bounds the requests under way; the rest is told at once to come again. Nothing is awaited between the look at the counter and its
+ * Bounds the requests under way, each until its answer is out: a slow reader keeps its place. The rest is told at once to come
+ * again. Nothing is awaited between the look at the counter and its
  * step: requests that arrive together would all pass.
  */
 export const limits = (inFlight: InFlightLimits): Layer => {
@@ -28,7 +29,7 @@ export const limits = (inFlight: InFlightLimits): Layer => {
       if (count[kind] >= inFlight[kind]) return Promise.resolve(E.left(busy(kind, inFlight[kind])))
       count[kind]++
       return handle(request, env)().finally(() => {
-        count[kind]--
+        void request.over.then(() => count[kind]--)
       })
     }
   }

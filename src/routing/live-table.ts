@@ -1,6 +1,9 @@
-import { E } from '../fp.ts'
+import type { DataPlaneService } from '../api/dataplane-service.ts'
+import type { StatusCause } from '../api/status.ts'
+import { parseDataPlaneService } from '../api/validation.ts'
+import { E, O, pipe } from '../fp.ts'
 import type { Logger } from '../logger.ts'
-import type { DataPlaneServiceSource, RejectedObject, Snapshot } from '../source.ts'
+import type { DataPlaneServiceSource, RejectedObject, Snapshot, SourceError } from '../source.ts'
 import { compile, emptyTable, verdictsOf, type Definitions, type RouteTable, type Verdict } from './table.ts'
 
 /** What became of every object that the source found. */
@@ -16,6 +19,49 @@ export interface LiveTable {
   /** Resolves when the first snapshot is compiled, or at `close`. */
   readonly ready: Promise<void>
   readonly close: () => Promise<void>
+}
+
+type Checked = E.Either<RejectedObject, DataPlaneService>
+
+interface State {
+  readonly table: RouteTable
+  readonly registry: Registry
+  /** By the objects as the source gave them, so that each is checked once, and stays the same object. */
+  readonly checked: ReadonlyMap<DataPlaneService, Checked>
+}
+
+const unreadable: StatusCause = { reason: 'FieldValueInvalid', field: '', message: 'expected an object that can be read' }
+
+const nameOf = (service: DataPlaneService): string | undefined =>
+  pipe(
+    O.tryCatch((): unknown => service.metadata.name),
+    O.filter((name) => typeof name === 'string'),
+    O.toUndefined,
+  )
+
+/** Our sources hand over nothing wrong, but one of the host's own may: that shall not cost it the other objects. */
+const check = (service: DataPlaneService, index: number): Checked =>
+  pipe(
+    E.tryCatch(
+      () => parseDataPlaneService(service),
+      () => [unreadable],
+    ),
+    E.flatten,
+    E.mapLeft((causes) => {
+      const name = nameOf(service)
+      return { origin: name ?? `#${String(index + 1)}`, name, causes }
+    }),
+  )
+
+const read = ({ services, rejected = [] }: Snapshot, definitions: Definitions, last: State): State => {
+  const checked = new Map(
+    services.map((service, index) => [service, last.checked.get(service) ?? check(service, index)] as const),
+  )
+  const all = [...checked.values()]
+  const good = all.filter(E.isRight).map(({ right }) => right)
+  const bad = all.filter(E.isLeft).map(({ left }) => left)
+  const table = compile(good, definitions, last.table)
+  return { table, registry: { verdicts: verdictsOf(table), rejected: [...rejected, ...bad] }, checked }
 }
 
 const logChanges = (logger: Logger, before: Registry, after: Registry): void => {
@@ -37,37 +83,39 @@ const logChanges = (logger: Logger, before: Registry, after: Registry): void => 
   }
 }
 
-/** Follows a source: compiles each snapshot aside, then swaps. A lost source, or a snapshot that fails, leaves the last good table. */
+/**
+ * Follows a source: compiles each snapshot aside, then swaps. A lost source, or a snapshot that fails, leaves the last good
+ * table. Nothing is thrown into the source.
+ */
 export const liveTable = (source: DataPlaneServiceSource, definitions: Definitions, logger: Logger): LiveTable => {
-  let table = emptyTable
-  let registry: Registry = { verdicts: [], rejected: [] }
+  let state: State = { table: emptyTable, registry: { verdicts: [], rejected: [] }, checked: new Map() }
   let resolveFirst = (): void => undefined
   const ready = new Promise<void>((resolve) => {
     resolveFirst = resolve
   })
 
   const swap = (snapshot: Snapshot): void => {
-    const next = E.tryCatch(() => compile(snapshot.services, definitions, table), E.toError)
+    const next = E.tryCatch(() => read(snapshot, definitions, state), E.toError)
     if (E.isLeft(next)) {
       logger.error('snapshot of data plane services cannot be compiled', { cause: next.left })
       return
     }
-    const before = registry
-    table = next.right
-    registry = { verdicts: verdictsOf(table), rejected: snapshot.rejected }
+    const before = state.registry
+    state = next.right
     resolveFirst()
-    logChanges(logger, before, registry)
+    logChanges(logger, before, state.registry)
   }
 
   const unsubscribe = source.subscribe({
     next: swap,
-    error: ({ message, origin, cause }) => {
+    error: (error: Partial<SourceError> | undefined) => {
+      const { message, origin, cause } = error ?? {}
       logger.error('source of data plane services has an error', { message, origin, cause })
     },
   })
   const close = async (): Promise<void> => {
-    await unsubscribe()
     resolveFirst()
+    await unsubscribe()
   }
-  return { current: () => table, registry: () => registry, ready, close }
+  return { current: () => state.table, registry: () => state.registry, ready, close }
 }

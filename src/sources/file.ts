@@ -52,6 +52,9 @@ const subscribe = (path: string, options: Required<FileOptions>, observer: Sourc
     debounceMs: options.debounceMs,
     rescanMs: options.rescanMs,
     read,
+    onReadError: (cause) => {
+      observer.error({ message: 'expected to read every file, got an unexpected error', origin, cause })
+    },
     onWatchError: (code) => {
       const message = `expected a watch from the operating system, got ${code}: changes are found at rescans only`
       observer.error({ message, origin })

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { DataPlaneService } from '../api/dataplane-service.ts'
 import { E, pipe } from '../fp.ts'
 import type { RejectedObject, Snapshot } from '../source.ts'
-import type { TextFile } from '../text-files.ts'
+import { capReports, type TextFile } from '../text-files.ts'
 import { parseYaml } from '../yaml.ts'
 import {
   acceptObjects,
@@ -43,6 +43,14 @@ const keepIdentity = (served: ServedObject, current: ServicesByName): ServedObje
   return known !== undefined && isDeepStrictEqual(known, served.service) ? { ...served, service: known } : served
 }
 
+/** One file's part of `rejected`. */
+const capRejected = (rejected: ReadonlyArray<RejectedObject>, origin: string): ReadonlyArray<RejectedObject> =>
+  capReports(rejected, (count) => ({
+    origin,
+    name: undefined,
+    causes: [{ reason: 'FieldValueInvalid', field: '', message: `and ${count} more objects` }],
+  }))
+
 /** Reads a file that is new or changed. `last` is what the file contributed before, `current` what all files do. Pure. */
 export const readManifest = (file: TextFile, last: Manifest | undefined, current: ServicesByName): Manifest =>
   pipe(
@@ -53,7 +61,7 @@ export const readManifest = (file: TextFile, last: Manifest | undefined, current
       (documents): Manifest => {
         const { served, rejected } = acceptObjects(findObjects(file.name, documents), last?.served)
         const same = [...served].map(([name, object]) => [name, keepIdentity(object, current)] as const)
-        return { file, error: undefined, served: new Map(same), rejected }
+        return { file, error: undefined, served: new Map(same), rejected: capRejected(rejected, file.name) }
       },
     ),
   )
@@ -61,16 +69,17 @@ export const readManifest = (file: TextFile, last: Manifest | undefined, current
 /** All files as one state. A name that several files define is the first file's. Pure. */
 export const toSnapshot = (manifests: Iterable<Manifest>): Snapshot => {
   const all = new Map<string, ServedObject>()
-  const rejected: RejectedObject[] = []
+  const rejected: ReadonlyArray<RejectedObject>[] = []
   for (const manifest of manifests) {
-    rejected.push(...manifest.rejected)
+    const duplicates: RejectedObject[] = []
     for (const [name, object] of manifest.served) {
       const first = all.get(name)
       if (first === undefined) all.set(name, object)
-      else rejected.push(duplicateOf(first, object.origin))
+      else duplicates.push(duplicateOf(first, object.origin))
     }
+    rejected.push(manifest.rejected, capRejected(duplicates, manifest.file.name))
   }
-  return { services: [...all.values()].map(({ service }) => service), rejected }
+  return { services: [...all.values()].map(({ service }) => service), rejected: rejected.flat() }
 }
 
 export const isSameSnapshot = (a: Snapshot, b: Snapshot): boolean =>

@@ -90,6 +90,7 @@ const arrivalOf = ({ method, headers = {}, body, bodyText, user, receivedAt }: R
     headers: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value])),
     user,
     receivedAtMs: Date.parse(receivedAt ?? '2026-01-01T00:00:00Z'),
+    over: Promise.resolve(),
     readJson: TE.fromEither(
       E.tryCatch(
         () => ({ value: JSON.parse(text) as unknown, text }),

@@ -28,6 +28,7 @@ const manifest = {
   },
 }
 const base = '/apis/testdata.example.com/v1'
+const path = `${base}/namespaces/default/datasources/t1/query`
 const datasource = { type: 'testdata', uid: 't1' }
 const bodyOf = (...queries: ReadonlyArray<object>): object => ({
   queries: queries.map((query, index) => ({ refId: 'ABC'.charAt(index), datasource, ...query })),
@@ -40,19 +41,20 @@ test('answers what each misbehaviour of a plugin process deserves, and others me
     receiveLimitBytes: 1024 * 1024,
     backoff: { initialMs: 50, maxMs: 100, resetAfterMs: 60_000 },
   })
-  const aggregator = dataPlaneAggregator({
+  const options = {
     source: memorySource([manifest]),
     plugins,
     contexts: staticContexts({
       datasources: [{ uid: 't1', type: 'testdata', url: 'http://x', secureJsonData: { k: 'hush' } }],
     }),
-    limits: { requestTimeoutMs: 1500 },
-  })
+  }
+  const aggregator = dataPlaneAggregator(options)
+  const impatient = dataPlaneAggregator({ ...options, limits: { requestTimeoutMs: 200 } })
+  t.teardown(() => impatient.close())
   t.teardown(() => aggregator.close())
-  await aggregator.ready
-  const url = await listen(t, createServer(express().use(aggregator)))
-  const query = (...queries: ReadonlyArray<object>): Promise<Response> =>
-    post(`${url}${base}/namespaces/default/datasources/t1/query`, bodyOf(...queries))
+  await Promise.all([aggregator.ready, impatient.ready])
+  const url = await listen(t, createServer(express().use('/impatient', impatient).use(aggregator)))
+  const query = (...queries: ReadonlyArray<object>): Promise<Response> => post(`${url}${path}`, bodyOf(...queries))
   const refused = async (code: number, message: RegExp, ...queries: ReadonlyArray<object>): Promise<void> => {
     const response = await query(...queries)
     const status = (await response.json()) as Status
@@ -79,7 +81,10 @@ test('answers what each misbehaviour of a plugin process deserves, and others me
   await refused(502, /"A"/, { scenario: 'garbage_frame' })
   await refused(502, /receiveLimitBytes/, { scenario: 'huge', rows: 1000, columns: 1000 })
   await refused(500, /./, { scenario: 'grpc_error' })
-  const [hung, served] = await Promise.all([query({ scenario: 'hang' }), query({ scenario: 'table' })])
+  const [hung, served] = await Promise.all([
+    post(`${url}/impatient${path}`, bodyOf({ scenario: 'hang' })),
+    query({ scenario: 'table' }),
+  ])
   t.is(hung.status, 504)
   t.is(served.status, 200)
 

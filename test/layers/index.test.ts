@@ -49,6 +49,7 @@ const arrival = (method: string): Arrival => ({
   headers: { 'content-type': 'application/json' },
   user: undefined,
   receivedAtMs: 0,
+  over: Promise.resolve(),
   readJson: TE.right({ value: body, text: JSON.stringify(body) }),
 })
 

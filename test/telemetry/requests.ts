@@ -13,6 +13,7 @@ export const requestOf = (given: Partial<HttpRequest> = {}): HttpRequest => ({
   headers: {},
   user: undefined,
   receivedAtMs: 0,
+  over: Promise.resolve(),
   readJson: TE.left({ _tag: 'BadRequest', message: 'nobody reads the body here' }),
   ...given,
 })

@@ -1,16 +1,20 @@
 import { Client, credentials, status, type ClientReadableStream } from '@grpc/grpc-js'
 
 import { unexpected, type AggregatorError, type Result } from '../../errors.ts'
-import { E } from '../../fp.ts'
+import { E, pipe } from '../../fp.ts'
 import type { CallOptions, PluginClient } from '../../plugin.ts'
+import { readInTurns } from '../turns.ts'
 import { callUnary, type OpenCalls } from './call.ts'
 import { fromWireMutation, fromWireQuery, fromWireValidation, toWireAdmission, toWireQuery } from './convert.ts'
 import { protocol, type Method, type WireStdioData } from './proto.ts'
+import { admissionResponse, isWithin, queryDataResponse, type Shape } from './scan.ts'
 import { toAggregatorError } from './status.ts'
 
 export interface ConnectionOptions {
   readonly pluginId: string
   readonly receiveLimitBytes: number
+  /** Of one answer; it may have as many responses. */
+  readonly maxFrames: number
   /** Hears of each call that found nobody to answer it. */
   readonly onUnavailable: () => void
 }
@@ -52,6 +56,19 @@ const channelOptions = (receiveLimitBytes: number) => ({
 })
 
 const never = new AbortController().signal
+
+/** Warnings of one admission answer. A person reads them; kubectl prints them all. */
+const maxWarnings = 1000
+
+/** Left: what is wrong with the answer, found before it is decoded. */
+const limited = <Request, Response>(
+  method: Method<Request, Response>,
+  isLegal: (bytes: Buffer) => boolean,
+  otherwise: string,
+): Method<Request, E.Either<string, Response>> => ({
+  ...method,
+  deserialize: (bytes) => (isLegal(bytes) ? E.right(method.deserialize(bytes)) : E.left(otherwise)),
+})
 
 /** Opens the channel lazily: nothing is connected before the first call. Shape of `target`: `unix:/run/plugin1` or `ipv4:127.0.0.1:10000`. */
 export const openConnection = (target: string, options: ConnectionOptions): Connection => {
