@@ -1,8 +1,9 @@
+import { closeAll } from './close-all.ts'
 import { dispatch, requestHeaders } from './dispatch.ts'
 import { door, type Door } from './express/handler.ts'
 import { encodeQueryData } from './frames/index.ts'
 import { applyLayers, layers } from './layers/index.ts'
-import { toSettings, type AggregatorOptions } from './options.ts'
+import { toSettings, type AggregatorOptions, type Settings } from './options.ts'
 import { liveTable, type Registry } from './routing/live-table.ts'
 import { match } from './routing/match.ts'
 import { serviceDefinitions } from './services/index.ts'
@@ -16,16 +17,18 @@ export interface DataPlaneAggregator extends AsyncDisposable {
   readonly ready: Promise<void>
   /** Every object that the source found: routed, routed in part (conflicts), or rejected, and why. */
   readonly registry: () => Registry
-  /** Drains, then stops plugins and watches; leaves no process, socket, timer or listener behind. Call it before or after the server's own. */
+  /**
+   * Drains, then stops plugins and watches; leaves no process, socket, timer or listener behind. Call it before or after the
+   * server's own. Rejects with an AggregateError when source, plugins or contexts fail to close, or take over a minute: the
+   * others are closed all the same.
+   */
   readonly close: () => Promise<void>
 }
 
-/**
- * One Router that takes every data plane path which a DataPlaneService claims to its plugin, and calls `next()` for the rest.
- * Throws a TypeError when an option is wrong.
- */
-export const dataPlaneAggregator = (options: AggregatorOptions): DataPlaneAggregator => {
-  const settings = toSettings(options)
+/** Far more than our own parts take; one of the host's own may hang. */
+const closeTimeoutMs = 60_000
+
+const assemble = (settings: Settings): DataPlaneAggregator => {
   const { plugins, contexts, logger, metrics, tracer, userAgent, requestTimeoutMs } = settings
   const observers = [
     requestSpans(tracer),
@@ -44,7 +47,10 @@ export const dataPlaneAggregator = (options: AggregatorOptions): DataPlaneAggreg
 
   const shutDown = async (): Promise<void> => {
     await drain(settings.drainMs)
-    await Promise.all([table.close(), plugins.close(), contexts.close?.()])
+    await closeAll(
+      { source: table.close, plugins: () => plugins.close(), contexts: () => contexts.close?.() },
+      closeTimeoutMs,
+    )
   }
   let closed: Promise<void> | undefined
   const close = (): Promise<void> => (closed ??= shutDown())
@@ -54,4 +60,24 @@ export const dataPlaneAggregator = (options: AggregatorOptions): DataPlaneAggreg
     close,
     [Symbol.asyncDispose]: close,
   })
+}
+
+/**
+ * One Router that takes every data plane path which a DataPlaneService claims to its plugin, and calls `next()` for the rest.
+ * Throws a TypeError when an option is wrong, and what `source` or `metrics` throw; plugins and contexts are then closed.
+ */
+export const dataPlaneAggregator = (options: AggregatorOptions): DataPlaneAggregator => {
+  const settings = toSettings(options)
+  const { plugins, contexts, logger } = settings
+  try {
+    return assemble(settings)
+  } catch (cause) {
+    // Their processes and watches are running already, and nobody will get a `close`.
+    closeAll({ plugins: () => plugins.close(), contexts: () => contexts.close?.() }, closeTimeoutMs).catch(
+      (error: unknown) => {
+        logger.error('plugins or contexts cannot be closed', { error })
+      },
+    )
+    throw cause
+  }
 }

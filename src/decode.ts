@@ -1,6 +1,6 @@
 import * as t from 'io-ts'
 
-import type { StatusCause } from './api/status.ts'
+import type { CauseReason, StatusCause } from './api/status.ts'
 import { E } from './fp.ts'
 
 /** More causes than this help nobody; the rest is counted in a last one. */
@@ -52,9 +52,24 @@ const expectedAt = (context: t.Context): { field: string; name: string } => {
   return { field: fieldOf(upTo), name: wantedBy(upTo.at(-1)?.type) }
 }
 
-const toCause = ({ context, value, message }: t.ValidationError): StatusCause => {
+/** What a codec has to say in its own words. */
+interface Fault extends t.ValidationError {
+  readonly reason: CauseReason
+  readonly message: string
+}
+
+const isFault = (error: t.ValidationError): error is Fault => 'reason' in error
+
+/** Fails a codec with more than that a type was expected. `message` must not quote the value. */
+export const fault = (context: t.Context, reason: CauseReason, message: string): t.Validation<never> => {
+  const error: Fault = { value: undefined, context, reason, message }
+  return t.failures([error])
+}
+
+const toCause = (error: t.ValidationError): StatusCause => {
+  const { context, value } = error
+  if (isFault(error)) return { reason: error.reason, field: fieldOf(context), message: error.message }
   const { field, name } = expectedAt(context)
-  if (message !== undefined) return { reason: 'FieldValueInvalid', field: fieldOf(context), message }
   return value === undefined
     ? { reason: 'FieldValueRequired', field, message: `expected ${name}, got nothing` }
     : { reason: 'FieldValueTypeInvalid', field, message: `expected ${name}, got ${natureOf(value)}` }

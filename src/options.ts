@@ -1,7 +1,7 @@
 import type { Authorize } from './authorization.ts'
 import type { InFlightLimits } from './layers/limits.ts'
 import { integerOption } from './integer-option.ts'
-import { silentLogger, type Logger } from './logger.ts'
+import { safeLogger, silentLogger, type Logger } from './logger.ts'
 import type { PluginContextProvider, PluginHost } from './plugin.ts'
 import type { DataPlaneServiceSource } from './source.ts'
 import type { MetricsRegistry, Tracer } from './telemetry/index.ts'
@@ -69,7 +69,7 @@ export const defaults = Object.freeze({
 })
 
 const wrong = (option: string, expected: string, value: unknown): TypeError =>
-  new TypeError(`expected option ${option} to be ${expected}, got ${String(value)} (${typeof value})`)
+  new TypeError(`expected option ${option} to be ${expected}, got ${value === null ? 'null' : typeof value}`)
 
 const has = (value: unknown, ...methods: ReadonlyArray<string>): boolean =>
   typeof value === 'object' &&
@@ -110,12 +110,14 @@ export const toSettings = (options: AggregatorOptions): Settings => {
   check(authorize === undefined || typeof authorize === 'function', 'authorize', 'a function', authorize)
   check(isUnsetOr(metrics, 'getSingleMetric', 'registerMetric'), 'metrics', 'a Registry of prom-client', metrics)
   check(isUnsetOr(tracer, 'startSpan'), 'tracer', 'a Tracer of @opentelemetry/api', tracer)
+  check(has(limits), 'limits', 'an object', limits)
+  check(isUnsetOr(limits.inFlight), 'limits.inFlight', 'an object', limits.inFlight)
   check(typeof userAgent === 'string', 'userAgent', 'a string', userAgent)
   return {
     source,
     plugins,
     contexts,
-    logger,
+    logger: safeLogger(logger),
     authorize,
     metrics,
     tracer,

@@ -69,14 +69,21 @@ const findPlugin = (env: CallEnv): Result<InstalledPlugin> => {
     : TE.right(plugin)
 }
 
-/** The pipeline that all service types share: read, decode, find the plugin, call, encode. */
+/**
+ * The pipeline that all service types share: read, decode, find the plugin, call, encode. Reading and decoding are one step: only
+ * what was decoded outlives it, for a body parsed is many times its size, and plugins may take long.
+ */
 export const toHandle =
   <Call, Answer>({ decode, call, encode }: ServiceHandler<Call, Answer>): Handle =>
   (request, env) =>
     pipe(
       TE.Do,
-      TE.bind('body', () => request.readJson),
-      TE.bind('input', ({ body }) => TE.fromEither(decode(request, body, env.service))),
+      TE.bind('input', () =>
+        pipe(
+          request.readJson,
+          TE.flatMapEither((body) => decode(request, body, env.service)),
+        ),
+      ),
       TE.bind('plugin', () => findPlugin(env)),
       TE.bind('answer', ({ input, plugin }) => call(input, { ...env, plugin })),
       TE.flatMapEither(({ input, answer }) => encode(answer, input)),

@@ -12,7 +12,11 @@ const makeDirectory = async (t: ExecutionContext): Promise<string> => {
   return dir
 }
 
-const quiet = { debounceMs: 5, onWatchError: () => undefined }
+const quiet = { debounceMs: 5, onReadError: () => undefined, onWatchError: () => undefined }
+
+const fail = (): never => {
+  throw new Error('broken')
+}
 
 /** A watch whose reads are counted; each waits for `work`, and `count` resolves when that many have begun. */
 const createCounted = (path: string, rescanMs: number, work: (count: number) => Promise<void>) => {
@@ -95,3 +99,23 @@ test('may be closed before its first read, and twice', async (t) => {
   await Promise.all([watch.close(), watch.close()])
   t.is(state.reads, 0)
 })
+
+for (const [how, read] of [
+  ['throws', () => fail()],
+  ['rejects', () => Promise.reject(new Error('broken'))],
+] as const) {
+  test(`reports a read that ${how} to a callback that may throw itself, and reads on`, async (t) => {
+    const path = await makeDirectory(t)
+    const causes: unknown[] = []
+    await new Promise<void>((resolve) => {
+      const onReadError = (cause: unknown): never => {
+        causes.push(cause)
+        if (causes.length === 3) resolve()
+        throw new Error('nor do I work')
+      }
+      const watch = createWatch({ ...quiet, path, rescanMs: 10, read, onReadError })
+      t.teardown(() => watch.close())
+    })
+    t.deepEqual(causes.slice(0, 3), Array(3).fill(new Error('broken')))
+  })
+}

@@ -1,5 +1,7 @@
 import * as t from 'io-ts'
 
+import { unicode } from './codecs.ts'
+
 const optional = <A>(codec: t.Type<A>): t.UnionC<[t.Type<A>, t.NullC, t.UndefinedC]> =>
   t.union([codec, t.null, t.undefined], codec.name)
 
@@ -13,8 +15,8 @@ export const AdmissionReview = t.type({
   request: t.type({
     uid: t.string,
     operation: t.string,
-    kind: t.type({ group: t.string, version: t.string, kind: t.string }),
-    namespace: optional(t.string),
+    kind: t.type({ group: unicode, version: unicode, kind: unicode }),
+    namespace: optional(unicode),
     object: object,
     oldObject: object,
   }),

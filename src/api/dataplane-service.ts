@@ -1,5 +1,7 @@
 import * as t from 'io-ts'
 
+import { arrayAtMost } from './codecs.ts'
+
 /** Group of the objects that tell what to route. */
 export const group = 'aggregation.grafana.app'
 export const apiVersion = `${group}/v0alpha1`
@@ -38,7 +40,11 @@ export const DataPlaneServiceShape = t.type({
     pluginType: text,
     group: text,
     version: text,
-    services: t.array(t.intersection([t.type({ type: text }), t.partial({ method: text, path: text })])),
+    services: arrayAtMost(
+      256,
+      'services',
+      t.intersection([t.type({ type: text }), t.partial({ method: text, path: text })]),
+    ),
   }),
 })
 export type DataPlaneServiceShape = t.TypeOf<typeof DataPlaneServiceShape>

@@ -1,5 +1,8 @@
 import * as t from 'io-ts'
 
+import { fault } from '../decode.ts'
+import { arrayAtMost, unicode } from './codecs.ts'
+
 /**
  * Body of a query request, as the plugin SDK reads it. Source: experimental/apis/datasource/v0alpha1 of the SDK. What is not
  * named here belongs to the datasource and goes to it as text.
@@ -20,12 +23,28 @@ const withoutProto = (value: unknown): unknown => {
   return Object.fromEntries(Object.entries(value).filter(([key]) => key !== '__proto__'))
 }
 
+const otherCase = 'expected a name that differs from the known ones by more than case, which plugins in Go ignore'
+
+/**
+ * An object some of whose members are known, none of them in two spellings: `encoding/json` of Go ignores case by Unicode's simple
+ * folding, as `iu` does, and the last member wins, so a plugin would read another value than the one that was checked.
+ */
 const object = <P extends t.Props>(props: P, name = 'an object') => {
   const codec = t.partial(props)
+  const folded = new RegExp(`^(?:${Object.keys(props).join('|')})$`, 'iu')
+  const misspelled = (value: unknown): string | undefined =>
+    t.UnknownRecord.is(value)
+      ? Object.keys(value).find((key) => !Object.hasOwn(props, key) && folded.test(key))
+      : undefined
   return new t.Type<t.TypeOf<typeof codec>, unknown, unknown>(
     name,
     (value): value is t.TypeOf<typeof codec> => codec.is(value),
-    (value, context) => codec.validate(withoutProto(value), context),
+    (value, context) => {
+      const key = misspelled(value)
+      return key === undefined
+        ? codec.validate(withoutProto(value), context)
+        : fault(t.appendContext(context, key, t.unknown), 'FieldValueInvalid', otherCase)
+    },
     t.identity,
   )
 }
@@ -81,17 +100,17 @@ const duration = new t.Type<number, unknown, unknown>(
 const timeRange = object({ from: optional(t.string), to: optional(t.string) })
 
 export const DataQuery = object({
-  refId: optional(t.string),
+  refId: optional(unicode),
   datasource: optional(dataSourceRef),
   datasourceId: optional(t.number),
-  queryType: optional(t.string),
+  queryType: optional(unicode),
   maxDataPoints: optional(numberOrNumericText),
   intervalMs: optional(duration),
   timeRange: optional(timeRange),
   resultAssertions: optional(
     object({
       type: optional(t.string),
-      typeVersion: optional(t.array(integer, 'an array')),
+      typeVersion: optional(arrayAtMost(2, 'numbers', integer)),
       maxFrames: optional(integer),
     }),
   ),
@@ -102,6 +121,6 @@ export type DataQuery = t.TypeOf<typeof DataQuery>
 export const QueryDataBody = object({
   from: optional(t.string),
   to: optional(t.string),
-  queries: optional(t.array(DataQuery, 'an array')),
+  queries: optional(arrayAtMost(1000, 'queries', DataQuery)),
 })
 export type QueryDataBody = t.TypeOf<typeof QueryDataBody>

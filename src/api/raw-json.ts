@@ -78,5 +78,36 @@ export const membersOf = (text: string, start: number): ReadonlyMap<string, Span
   return members
 }
 
+/** How deep arrays and objects nest; any text will do. */
+export const depthOf = (text: string): number => {
+  let depth = 0
+  let deepest = 0
+  for (let i = 0; i < text.length; i++) {
+    const char = text.charAt(i)
+    if (char === '"') i = endOfString(text, i) - 1
+    else if (char === '{' || char === '[') deepest = Math.max(deepest, ++depth)
+    else if (char === '}' || char === ']') depth--
+  }
+  return deepest
+}
+
+/** Fifteen digits pass through float64 whatever they are, more of them only as JavaScript itself would write the number. */
+const survives = (number: string): boolean =>
+  (number.length <= 15 && !/e/i.test(number)) || String(Number(number)) === number
+
+/** Says that some number may not be the same after `JSON.parse`; one in an unusual spelling counts as such. */
+export const hasFragileNumber = (text: string): boolean => {
+  for (let i = 0; i < text.length; i++) {
+    const char = text.charAt(i)
+    if (char === '"') i = endOfString(text, i) - 1
+    else if (char === '-' || (char >= '0' && char <= '9')) {
+      const end = endOfValue(text, i)
+      if (!survives(text.slice(i, end))) return true
+      i = end - 1
+    }
+  }
+  return false
+}
+
 /** Index of the first value of the text. */
 export const startOfText = (text: string): number => skipSpace(text, 0)

@@ -68,5 +68,7 @@ export const expandVariables = async (
   }
 
   const value = await expand(root, rootField)
-  return failures.size > 0 ? E.left(capReports([...failures], (count) => `and ${count} more`).join('; ')) : E.right({ value, unset })
+  return failures.size > 0
+    ? E.left(capReports([...failures], (count) => `and ${count} more`).join('; '))
+    : E.right({ value, unset })
 }

@@ -11,23 +11,32 @@ const setHeaders = (response: ServerResponse, headers: HeaderMap): void => {
   }
 }
 
-/** Waits for the client to take what was written. One that takes nothing for `stallMs` is cut. */
-const taken = (response: ServerResponse, event: 'drain' | 'finish', stallMs: number): Promise<void> =>
+/** How an answer is to be sent. */
+export interface Delivery {
+  /** How long a client may take nothing before it is cut, ms. */
+  readonly stallMs: number
+  /** Resolves when the client has its answer or has left. */
+  readonly over: Promise<void>
+}
+
+/** Waits for the client to take what was written. */
+const taken = (response: ServerResponse, event: 'drain' | 'finish', { stallMs, over }: Delivery): Promise<void> =>
   new Promise((resolve) => {
     const done = (): void => {
       clearTimeout(timer)
-      response.off(event, done).off('close', done)
+      response.off(event, done)
       resolve()
     }
     const timer = setTimeout(() => {
       response.destroy()
       done()
     }, stallMs)
-    response.on(event, done).on('close', done)
+    response.on(event, done)
+    void over.then(done)
   })
 
-const end = async (response: ServerResponse, last: Uint8Array | undefined, stallMs: number): Promise<void> => {
-  const finished = taken(response, 'finish', stallMs)
+const end = async (response: ServerResponse, last: Uint8Array | undefined, delivery: Delivery): Promise<void> => {
+  const finished = taken(response, 'finish', delivery)
   response.end(last)
   await finished
 }
@@ -41,7 +50,11 @@ const nextTurn = (): Promise<void> =>
  * Sends chunks as they are made: the next one is made when the socket has taken the last, and other requests have had a turn in
  * between. A single chunk goes out whole, with its length.
  */
-const sendChunks = async (response: ServerResponse, chunks: Iterable<Uint8Array>, stallMs: number): Promise<void> => {
+const sendChunks = async (
+  response: ServerResponse,
+  chunks: Iterable<Uint8Array>,
+  delivery: Delivery,
+): Promise<void> => {
   const iterator = chunks[Symbol.iterator]()
   let current = iterator.next()
   let following = current.done === true ? current : iterator.next()
@@ -50,36 +63,36 @@ const sendChunks = async (response: ServerResponse, chunks: Iterable<Uint8Array>
   }
   while (current.done !== true && following.done !== true && !response.destroyed) {
     if (response.write(current.value)) await nextTurn()
-    else await taken(response, 'drain', stallMs)
+    else await taken(response, 'drain', delivery)
     current = following
     following = iterator.next()
   }
-  if (!response.destroyed) await end(response, current.done === true ? undefined : current.value, stallMs)
+  if (!response.destroyed) await end(response, current.done === true ? undefined : current.value, delivery)
 }
 
 const pieces = function* (body: Buffer): Generator<Uint8Array> {
   for (let start = 0; start < body.length; start += pieceBytes) yield body.subarray(start, start + pieceBytes)
 }
 
-const carryOut = (response: ServerResponse, answer: HttpAnswer, stallMs: number): Promise<void> => {
+const carryOut = (response: ServerResponse, answer: HttpAnswer, delivery: Delivery): Promise<void> => {
   response.statusCode = answer.status
   response.setHeader('cache-control', 'no-cache, private')
   setHeaders(response, answer.headers)
-  if (answer._tag === 'Bytes') return sendChunks(response, answer.chunks, stallMs)
+  if (answer._tag === 'Bytes') return sendChunks(response, answer.chunks, delivery)
   const body = Buffer.from(JSON.stringify(answer.value))
   response.setHeader('content-type', 'application/json')
   response.setHeader('content-length', body.length)
-  return sendChunks(response, pieces(body), stallMs)
+  return sendChunks(response, pieces(body), delivery)
 }
 
 /**
  * Carries an answer out; resolves when the client has it or is gone, and never rejects. Once headers are out, the only honest
  * failure is to destroy the socket.
  */
-export const send = async (response: ServerResponse, answer: HttpAnswer, stallMs: number): Promise<void> => {
+export const send = async (response: ServerResponse, answer: HttpAnswer, delivery: Delivery): Promise<void> => {
   if (response.destroyed) return
   try {
-    await carryOut(response, answer, stallMs)
+    await carryOut(response, answer, delivery)
   } catch {
     response.destroy()
   }

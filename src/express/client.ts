@@ -41,7 +41,11 @@ export const watchClient = (request: IncomingMessage, response: ServerResponse):
     const end = (): void => {
       forget()
       response.off('close', end).off('finish', end)
-      if (!response.writableFinished) cancel()
+      if (!response.writableFinished) {
+        cancel()
+        // A queued response hears nothing of it by itself.
+        response.destroy()
+      }
       resolve()
     }
     const forget = onSocketClose(request.socket, end)

@@ -71,7 +71,7 @@ export const door = <A>({ match, serve, bodyLimitBytes, stallMs }: Inside<A>): D
     const error = E.isLeft(result) ? result.left : undefined
     // Nothing is written to a client that left; one that is still there was cancelled by the drain.
     const told = error?._tag === 'Cancelled' ? closing : error
-    await send(response, E.isRight(result) ? result.right : failure(told ?? closing), stallMs)
+    await send(response, E.isRight(result) ? result.right : failure(told ?? closing), { stallMs, over: client.over })
     discardRest(request)
   }
 

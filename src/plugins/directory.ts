@@ -30,7 +30,7 @@ const startsAtOnce = 4
 
 const supervise = (plugin: FoundPlugin, settings: Settings, running: Set<Running>): Supervisor => {
   const { id, directory, executable } = plugin
-  const { logger, receiveLimitBytes, startTimeoutMs, stopGraceMs, startWaitMs, drainMs, backoff } = settings
+  const { logger, receiveLimitBytes, maxFrames, startTimeoutMs, stopGraceMs, startWaitMs, drainMs, backoff } = settings
   const own = Object.hasOwn(settings.settings, id) ? settings.settings[id] : undefined
   const options = {
     pluginId: id,
@@ -39,6 +39,7 @@ const supervise = (plugin: FoundPlugin, settings: Settings, running: Set<Running
       pluginEnvironment({ host: process.env, env: settings.env, settings: own ?? {}, socketDirectory }),
     logger,
     receiveLimitBytes,
+    maxFrames,
     startTimeoutMs,
     stopGraceMs,
     running,

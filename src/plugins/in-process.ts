@@ -12,6 +12,8 @@ import type {
   QueryDataResponse,
   ValidationResponse,
 } from '../plugin.ts'
+import { withDefaults } from './defaults.ts'
+import { isAggregatorError } from './thrown.ts'
 
 type Answer<A> = A | Promise<A>
 type Allowed = Pick<ValidationResponse, 'allowed'>
@@ -22,8 +24,8 @@ export interface QueryDataAnswer {
 }
 
 /**
- * A plugin as plain functions; one that is left out is not implemented. A function may fail by throwing an AggregatorError;
- * anything else thrown is PluginFailed, told to the client without its message.
+ * A plugin as plain functions; one that is left out is not implemented. A function may fail by throwing an AggregatorError,
+ * all its fields in order; anything else thrown is PluginFailed, told to the client without its message.
  */
 export interface InProcessPlugin {
   readonly version?: string
@@ -38,34 +40,6 @@ export interface InProcessPlugin {
   ) => Answer<Allowed & Partial<MutationResponse>>
 }
 
-const tags: Readonly<Record<AggregatorError['_tag'], true>> = {
-  BadRequest: true,
-  Unauthorized: true,
-  Forbidden: true,
-  NotFound: true,
-  MethodNotAllowed: true,
-  NotAcceptable: true,
-  Conflict: true,
-  BodyTooLarge: true,
-  UnsupportedMediaType: true,
-  Invalid: true,
-  TooManyRequests: true,
-  PluginFailed: true,
-  NotImplemented: true,
-  BadPlugin: true,
-  PluginUnavailable: true,
-  PluginTimeout: true,
-  Cancelled: true,
-  Unexpected: true,
-}
-
-const isAggregatorError = (error: unknown): error is AggregatorError =>
-  typeof error === 'object' &&
-  error !== null &&
-  '_tag' in error &&
-  typeof error._tag === 'string' &&
-  Object.hasOwn(tags, error._tag)
-
 const isMap = (responses: QueryDataAnswer['responses']): responses is ReadonlyMap<string, Partial<DataResponse>> =>
   responses instanceof Map
 
@@ -73,21 +47,15 @@ const emptyResponse: DataResponse = { format: 'arrow', frames: [], error: '', er
 
 const toQueryData = ({ responses }: QueryDataAnswer): QueryDataResponse => {
   const entries = isMap(responses) ? responses : Object.entries(responses)
-  return { responses: new Map([...entries].map(([refId, response]) => [refId, { ...emptyResponse, ...response }])) }
+  return { responses: new Map([...entries].map(([refId, response]) => [refId, withDefaults(response, emptyResponse)])) }
 }
 
-const toValidation = (answer: Allowed & Partial<ValidationResponse>): ValidationResponse => ({
-  result: undefined,
-  warnings: [],
-  ...answer,
-})
+const emptyValidation: ValidationResponse = { allowed: false, result: undefined, warnings: [] }
+const emptyMutation: MutationResponse = { ...emptyValidation, objectBytes: new Uint8Array(0) }
 
-const toMutation = (answer: Allowed & Partial<MutationResponse>): MutationResponse => ({
-  result: undefined,
-  warnings: [],
-  objectBytes: new Uint8Array(0),
-  ...answer,
-})
+const toValidation = (answer: Partial<ValidationResponse>): ValidationResponse => withDefaults(answer, emptyValidation)
+
+const toMutation = (answer: Partial<MutationResponse>): MutationResponse => withDefaults(answer, emptyMutation)
 
 type Ending = (error: AggregatorError) => void
 
@@ -133,8 +101,9 @@ const createCaller =
       try {
         return E.right(complete(await given(request, { signal: controller.signal, timeoutMs })))
       } catch (cause) {
-        if (isAggregatorError(cause)) return E.left(cause)
-        return E.left({ _tag: 'PluginFailed', message: `${plugin} failed`, source: 'plugin', cause })
+        // nobody but the client can leave
+        if (isAggregatorError(cause) && (cause._tag !== 'Cancelled' || signal.aborted)) return E.left(cause)
+        return E.left({ _tag: 'PluginFailed', message: `${plugin} failed in ${name}`, source: 'plugin', cause })
       }
     }
     try {

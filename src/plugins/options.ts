@@ -1,4 +1,5 @@
-import { silentLogger, type Logger } from '../logger.ts'
+import { safeLogger, silentLogger, type Logger } from '../logger.ts'
+import { withDefaults } from './defaults.ts'
 import type { Backoff } from './process/supervisor.ts'
 
 export interface PluginDirectoryOptions {
@@ -10,6 +11,8 @@ export interface PluginDirectoryOptions {
   readonly settings?: Readonly<Record<string, Readonly<Record<string, string>>>>
   /** Largest answer taken from a plugin. Default: 64 MiB. */
   readonly receiveLimitBytes?: number
+  /** Most frames, and most responses, taken in one answer: each costs memory, however few its bytes. Default: 10,000; at least 1. */
+  readonly maxFrames?: number
   /** Time for a process to serve. Default: 60 s, as in go-plugin. */
   readonly startTimeoutMs?: number
   /** How long a request waits for a plugin that starts. Default: 5 s. */
@@ -31,6 +34,7 @@ const defaults: Settings = Object.freeze({
   env: {},
   settings: {},
   receiveLimitBytes: 64 * 1024 * 1024,
+  maxFrames: 10_000,
   startTimeoutMs: 60_000,
   startWaitMs: 5_000,
   drainMs: 5_000,
@@ -65,6 +69,7 @@ const expected: Readonly<Record<keyof Settings, Kind>> = {
   env: 'an object of strings',
   settings: 'an object of objects of strings',
   receiveLimitBytes: 'a whole number above 0',
+  maxFrames: 'a whole number above 0',
   startTimeoutMs: 'a whole number above 0',
   startWaitMs: 'a whole number above 0',
   drainMs: 'a whole number above 0',
@@ -89,15 +94,11 @@ const check = (options: object, table: Readonly<Record<string, Kind>>, prefix: s
   }
 }
 
-const withDefaults = <A extends object>(given: { readonly [K in keyof A]?: A[K] | undefined }, standard: A): A => ({
-  ...standard,
-  ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
-})
-
 /** Checks options and fills in the defaults. */
 export const toSettings = (options: PluginDirectoryOptions): Settings => {
   check(options, expected, 'plugins.')
   const { backoff = {}, ...rest } = options
   check(backoff, expectedBackoff, 'plugins.backoff.')
-  return withDefaults<Settings>({ ...rest, backoff: withDefaults(backoff, defaults.backoff) }, defaults)
+  const settings = withDefaults<Settings>({ ...rest, backoff: withDefaults(backoff, defaults.backoff) }, defaults)
+  return { ...settings, logger: safeLogger(settings.logger) }
 }

@@ -30,7 +30,11 @@ interface State {
   readonly checked: ReadonlyMap<DataPlaneService, Checked>
 }
 
-const unreadable: StatusCause = { reason: 'FieldValueInvalid', field: '', message: 'expected an object that can be read' }
+const unreadable: StatusCause = {
+  reason: 'FieldValueInvalid',
+  field: '',
+  message: 'expected an object that can be read',
+}
 
 const nameOf = (service: DataPlaneService): string | undefined =>
   pipe(

@@ -103,7 +103,12 @@ const matchLoosely = (table: RouteTable, method: string, path: string): Match | 
   for (const decoded of readLoosely(path)) {
     const match = matchReading(table, method, { raw: decoded, decoded }, '')
     if (match === undefined) continue
-    return { _tag: 'Ambiguous', claim: match.claim, path: match.path, fault: 'an empty, dot or encoded segment' }
+    return {
+      _tag: 'Ambiguous',
+      claim: match.claim,
+      path: match.path,
+      fault: 'an empty, dot or encoded segment, or parameters',
+    }
   }
   return undefined
 }

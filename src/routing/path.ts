@@ -14,9 +14,9 @@ const hash = 0x23
 const slash = 0x2f
 const dot = 0x2e
 
-/** By char code: 1 for the slash and what stands for itself in a segment, pchar of RFC 3986 without percent-encoding. */
+/** By char code: 1 for the slash and what stands for itself in a segment, pchar of RFC 3986 without percent-encoding and `;`. */
 const plain = new Uint8Array(128)
-for (const char of "/ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@") {
+for (const char of "/ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,=:@") {
   plain[char.charCodeAt(0)] = 1
 }
 
@@ -31,7 +31,7 @@ export const endOfPath = (url: string): number => {
 
 /**
  * Index up to which a path can be read in one way only, and each segment stands for itself: no empty and no dot segment, no
- * backslash, no percent-encoding, and nothing that would need one. A path that is plain to its end needs no second look.
+ * backslash, no parameters behind `;`, no percent-encoding, and nothing that would need one. A path that is plain to its end needs no second look.
  */
 export const endOfPlain = (url: string): number => {
   let previous = 0
@@ -89,14 +89,17 @@ const resolve = (text: string, separator: string | RegExp, dropsEmpty: boolean):
   return segments
 }
 
+/** The path, and what is left of it where a part is taken for something else: a host (browsers), the end (C), parameters (Tomcat). */
+const shortened = (path: string): ReadonlySet<string> => {
+  const withoutHost = path.replace(/^[/\\]{2,}[^/\\]*/, '')
+  const upToNul = [path, withoutHost].flatMap((text) => [text, text.replace(/%00.*/, '')])
+  return new Set(upToNul.flatMap((text) => [text, text.replace(/;[^/\\]*/g, '')]))
+}
+
 const isNotEmpty = (segment: string): boolean => segment !== ''
 
-/**
- * What servers might make of a path. They differ in what they decode before they resolve dot segments, in what `..` takes back, in
- * whether `..;x` is a dot segment, and in whether a backslash is a slash; and behind one that decodes nothing but dots stands another
- * that decodes the rest. A slash at the end stays: with it, a path names something else.
- */
-export const readLoosely = (path: string): ReadonlyArray<ReadonlyArray<string>> => {
+/** One path resolved and decoded in every order. */
+const readingsOf = (path: string): ReadonlyArray<ReadonlyArray<string>> => {
   const text = path.slice(1)
   const withDots = text.replace(/%2e/gi, '.')
   const withoutParameters = withDots.replace(/(?<=^|[/\\])(\.\.?);[^/\\]*/g, '$1')
@@ -113,6 +116,14 @@ export const readLoosely = (path: string): ReadonlyArray<ReadonlyArray<string>> 
     ]
   })
 }
+
+/**
+ * What servers might make of a path. They differ in what they decode before they resolve dot segments, in what `..` takes back, in
+ * what they cut off, in whether `..;x` is a dot segment, and in whether a backslash is a slash; and behind one that decodes nothing but dots stands another
+ * that decodes the rest. A slash at the end stays: with it, a path names something else.
+ */
+export const readLoosely = (target: string): ReadonlyArray<ReadonlyArray<string>> =>
+  [...shortened(target)].flatMap(readingsOf)
 
 const hasControl = (text: string): boolean => {
   for (let i = 0; i < text.length; i++) {

@@ -1,24 +1,20 @@
 import { AdmissionReview, admissionApiVersion } from '../api/admission-review.ts'
-import { membersOf, startOfText } from '../api/raw-json.ts'
-import { decodeWith, describeCauses, quote } from '../decode.ts'
+import { depthOf, membersOf, startOfText } from '../api/raw-json.ts'
+import type { StatusCause } from '../api/status.ts'
+import { decodeWith, describeCauses } from '../decode.ts'
 import { badRequest, type AggregatorError, type Result } from '../errors.ts'
 import { E, pipe, TE } from '../fp.ts'
 import { json, type HttpAnswer, type HttpRequest, type JsonBody, type User } from '../http.ts'
-import { jsonPatch, type PatchOperation } from '../json-patch.ts'
+import { jsonPatchText } from '../json-patch.ts'
 import { pluginContextOf } from '../plugin-context.ts'
-import type {
-  AdmissionOperation,
-  AdmissionRequest,
-  MutationResponse,
-  PluginContext,
-  ValidationResponse,
-} from '../plugin.ts'
+import type { AdmissionOperation, AdmissionRequest, MutationResponse, ValidationResponse } from '../plugin.ts'
 import { toHandle, type PluginEnv, type ServiceDefinition } from '../service.ts'
 
-type Request = AdmissionReview['request']
-
+/** A review, read. Its objects are texts only: as values they would be many times that size. */
 interface AdmissionCall {
-  readonly request: Request
+  readonly reviewUid: string
+  readonly namespace: string
+  readonly kind: AdmissionRequest['kind']
   readonly operation: AdmissionOperation
   readonly user: User | undefined
   readonly objectBytes: Uint8Array
@@ -31,12 +27,26 @@ const isOperation = (operation: string): operation is AdmissionOperation =>
 const isJson = (contentType: unknown): boolean =>
   typeof contentType === 'string' && /^\s*application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(contentType)
 
+/** Far deeper than objects are, and far from where recursion ends. */
+const maxDepth = 1000
+
+/** Somewhat more than an apiserver takes. */
+const maxObjectBytes = 4 * 1024 * 1024
+
+const invalid = (causes: ReadonlyArray<StatusCause>): AggregatorError =>
+  badRequest(`invalid AdmissionReview: ${describeCauses(causes)}`, causes)
+
 /** The object's own text: what goes to the plugin is what the apiserver holds, digit for digit. */
-const rawObject = (text: string, key: 'object' | 'oldObject'): Uint8Array => {
+const rawObject = (text: string, key: 'object' | 'oldObject'): E.Either<AggregatorError, Uint8Array> => {
   const request = membersOf(text, startOfText(text)).get('request')
   const span = request && membersOf(text, request.start).get(key)
   const raw = span === undefined ? 'null' : text.slice(span.start, span.end)
-  return raw === 'null' ? new Uint8Array() : Buffer.from(raw)
+  if (raw === 'null') return E.right(new Uint8Array())
+  const depth = depthOf(raw)
+  const message = `expected at most ${String(maxDepth)} levels, got ${String(depth)}`
+  return depth > maxDepth
+    ? E.left(invalid([{ reason: 'FieldValueTooLong', field: `request.${key}`, message }]))
+    : E.right(Buffer.from(raw))
 }
 
 const decodeReview = ({ headers, user }: HttpRequest, body: JsonBody): E.Either<AggregatorError, AdmissionCall> => {
@@ -45,80 +55,80 @@ const decodeReview = ({ headers, user }: HttpRequest, body: JsonBody): E.Either<
     return E.left({ _tag: 'UnsupportedMediaType', message: 'expected content type "application/json"' })
   }
   const decoded = decodeWith(AdmissionReview)(body.value)
-  if (E.isLeft(decoded))
-    return E.left(badRequest(`invalid AdmissionReview: ${describeCauses(decoded.left)}`, decoded.left))
+  if (E.isLeft(decoded)) return E.left(invalid(decoded.left))
   const { apiVersion, kind, request } = decoded.right
   if (kind !== 'AdmissionReview' || apiVersion !== admissionApiVersion) {
-    return E.left(
-      badRequest(`expected AdmissionReview of ${admissionApiVersion}, got ${quote(kind)} of ${quote(apiVersion)}`),
-    )
+    return E.left(badRequest(`expected AdmissionReview of ${admissionApiVersion}`))
   }
   const { operation } = request
   if (!isOperation(operation)) {
-    return E.left(
-      badRequest(`expected operation CREATE, UPDATE or DELETE, which plugins know, got ${quote(operation)}`),
-    )
+    const got = operation === 'CONNECT' ? '"CONNECT"' : 'another text'
+    return E.left(badRequest(`expected operation CREATE, UPDATE or DELETE, which plugins know, got ${got}`))
   }
-  const objectBytes = rawObject(body.text, 'object')
-  const oldObjectBytes = rawObject(body.text, 'oldObject')
-  return E.right({ request, operation, user, objectBytes, oldObjectBytes })
+  return pipe(
+    E.Do,
+    E.bind('objectBytes', () => rawObject(body.text, 'object')),
+    E.bind('oldObjectBytes', () => rawObject(body.text, 'oldObject')),
+    E.map((objects) => ({
+      ...objects,
+      reviewUid: request.uid,
+      namespace: request.namespace ?? '',
+      kind: { group: request.kind.group, version: request.kind.version, kind: request.kind.kind },
+      operation,
+      user,
+    })),
+  )
 }
 
 const callAdmission =
   <A>(send: (request: AdmissionRequest, env: PluginEnv) => Result<A>) =>
-  (call: AdmissionCall, env: PluginEnv): Result<A> => {
-    const { request, operation, user, objectBytes, oldObjectBytes } = call
-    const subject = { namespace: request.namespace ?? '', uid: undefined, user }
-    const toRequest = (pluginContext: PluginContext): AdmissionRequest => {
-      const { group, version, kind } = request.kind
-      return { pluginContext, operation, kind: { group, version, kind }, objectBytes, oldObjectBytes }
-    }
-    return pipe(
-      pluginContextOf(subject, env),
-      TE.flatMap((pluginContext) => send(toRequest(pluginContext), env)),
+  ({ namespace, user, operation, kind, objectBytes, oldObjectBytes }: AdmissionCall, env: PluginEnv): Result<A> =>
+    pipe(
+      pluginContextOf({ namespace, uid: undefined, user }, env),
+      TE.flatMap((pluginContext) => send({ pluginContext, operation, kind, objectBytes, oldObjectBytes }, env)),
     )
-  }
 
 /** Webhooks answer 200 also to say no: any other code counts as a broken webhook, not as a denial. */
 const review = (
-  { request }: AdmissionCall,
+  { reviewUid }: AdmissionCall,
   { allowed, result, warnings }: ValidationResponse,
-  patch: ReadonlyArray<PatchOperation>,
+  patch?: string,
 ): HttpAnswer =>
   json(200, {
     kind: 'AdmissionReview',
     apiVersion: admissionApiVersion,
     response: {
-      uid: request.uid,
+      uid: reviewUid,
       allowed,
       ...(result === undefined ? {} : { status: { metadata: {}, ...result } }),
-      ...(patch.length === 0
-        ? {}
-        : { patch: Buffer.from(JSON.stringify(patch)).toString('base64'), patchType: 'JSONPatch' }),
+      ...(patch === undefined ? {} : { patch: Buffer.from(patch).toString('base64'), patchType: 'JSONPatch' }),
       ...(warnings.length === 0 ? {} : { warnings }),
     },
   })
 
-const badObject = (cause: unknown): AggregatorError => ({
+const badObject = (fault: string, cause?: unknown): AggregatorError => ({
   _tag: 'BadPlugin',
-  message: 'the plugin answered a mutated object that is not a JSON object',
+  message: `the plugin answered a mutated object ${fault}`,
   cause,
 })
-
-const parseObject = (text: string): object => {
-  const value: unknown = JSON.parse(text)
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new TypeError('not an object')
-  return value
-}
 
 /** No patch for a denial, a DELETE, or a plugin that returned no object: upstream turned each of these into an error. */
 const patchOf = (
   call: AdmissionCall,
   { allowed, objectBytes }: MutationResponse,
-): E.Either<AggregatorError, ReadonlyArray<PatchOperation>> => {
-  if (!allowed || objectBytes.length === 0 || call.objectBytes.length === 0) return E.right([])
-  const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString()
-  return E.tryCatch(() => jsonPatch(parseObject(text(call.objectBytes)), parseObject(text(objectBytes))), badObject)
+): E.Either<AggregatorError, string | undefined> => {
+  const { length } = objectBytes
+  if (!allowed || length === 0 || call.objectBytes.length === 0) return E.right(undefined)
+  if (length > maxObjectBytes) {
+    return E.left(badObject(`of ${String(length)} bytes, expected at most ${String(maxObjectBytes)}`))
+  }
+  const text = Buffer.from(objectBytes).toString()
+  const depth = depthOf(text)
+  if (depth > maxDepth) return E.left(badObject(`of ${String(depth)} levels, expected at most ${String(maxDepth)}`))
+  return E.tryCatch(
+    () => jsonPatchText(Buffer.from(call.objectBytes).toString(), text),
+    (cause) => badObject('that is not a JSON object', cause),
+  )
 }
 
 /** Admission webhooks: `POST /admission/{mutate,validate}` with an AdmissionReview becomes MutateAdmission, ValidateAdmission. */
@@ -144,7 +154,7 @@ export const admission: ServiceDefinition = {
       handle: toHandle({
         decode: decodeReview,
         call: callAdmission<ValidationResponse>((request, env) => env.plugin.client.validateAdmission(request, env)),
-        encode: (answer, call) => E.right(review(call, answer, [])),
+        encode: (answer, call) => E.right(review(call, answer)),
       }),
     },
   ],

@@ -3,7 +3,7 @@ import type { AggregatorError, ErrorSource, Result } from '../errors.ts'
 import { E, pipe, TE } from '../fp.ts'
 import { bytes, type HeaderMap } from '../http.ts'
 import { pluginContextOf } from '../plugin-context.ts'
-import type { QueryDataResponse } from '../plugin.ts'
+import type { DataResponse, QueryDataResponse } from '../plugin.ts'
 import {
   toHandle,
   type EncodeQueryData,
@@ -13,15 +13,34 @@ import {
 } from '../service.ts'
 import { decodeQuery, type QueryCall } from './query-request.ts'
 
-const byCodePoint = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b))
+/** By code point, as Go compares texts; `<` compares halves of surrogate pairs. */
+const isBefore = (a: string, b: string): boolean => {
+  let i = 0
+  while (i < a.length && a.charCodeAt(i) === b.charCodeAt(i)) i++
+  return (a.codePointAt(i) ?? -1) < (b.codePointAt(i) ?? -1)
+}
+
+const isDownstream = ({ errorSource }: DataResponse): boolean => errorSource === 'downstream'
+
+/** The error that decides: a plugin's own before one downstream, then by refId. One pass: a plugin may answer any number of refIds. */
+const decisiveError = ({ responses }: QueryDataResponse): DataResponse | undefined => {
+  let first: readonly [refId: string, response: DataResponse] | undefined
+  for (const [refId, response] of responses) {
+    if (response.error === '') continue
+    const decides =
+      first === undefined ||
+      (isDownstream(response) === isDownstream(first[1]) ? isBefore(refId, first[0]) : isDownstream(first[1]))
+    if (decides) first = [refId, response]
+  }
+  return first?.[1]
+}
 
 /**
  * How an answer ends: 200 unless a refId failed; then the first plugin error in the order of refIds decides, else the first
  * downstream one, which is never laid at this server (4xx kept, else 400). Source: GetResponseCode of the datasource apiserver.
  */
-const endingOf = ({ responses }: QueryDataResponse): { readonly code: number; readonly errorSource?: ErrorSource } => {
-  const failed = [...responses].filter(([, { error }]) => error !== '').toSorted(([a], [b]) => byCodePoint(a, b))
-  const [, first] = failed.find(([, { errorSource }]) => errorSource !== 'downstream') ?? failed[0] ?? []
+const endingOf = (answer: QueryDataResponse): { readonly code: number; readonly errorSource?: ErrorSource } => {
+  const first = decisiveError(answer)
   if (first === undefined) return { code: 200 }
   const { status, errorSource } = first
   return errorSource === 'downstream'

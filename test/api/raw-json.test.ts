@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import test from 'ava'
 import fc from 'fast-check'
 
-import { elementsOf, membersOf, startOfText, type Span } from '../../src/api/raw-json.ts'
+import { depthOf, elementsOf, hasFragileNumber, membersOf, startOfText, type Span } from '../../src/api/raw-json.ts'
 
 const parse = (text: string): unknown => JSON.parse(text) as unknown
 
@@ -72,4 +72,46 @@ for (const [text, elements] of spans) {
 test('goes through a million nested arrays without a stack', (t) => {
   const deep = '['.repeat(1e6) + ']'.repeat(1e6)
   t.deepEqual(elementsOf(`[${deep}]`, 0), [{ start: 1, end: deep.length + 1 }])
+})
+
+const depths: Readonly<Record<string, number>> = {
+  '1': 0,
+  '{}': 1,
+  '[[],{"a":[[]]},[]]': 4,
+  '{"[[[":"{\\"[["}': 1,
+  ']]][{': 0,
+  '"[': 0,
+}
+for (const [text, depth] of Object.entries(depths)) {
+  test(`counts ${String(depth)} levels in ${text}`, (t) => {
+    t.is(depthOf(text), depth)
+  })
+}
+
+const fragile = ['9007199254740993', '-9007199254740993', '1e400', '1e-400', '0.1000000000000000055', '1.0e2', '1E2']
+const lasting = ['0', '-0', '100.0', '-12345678901234', '9007199254740992', '0.30000000000000004', '1e+21', '1.5e-7']
+for (const number of [...fragile, ...lasting]) {
+  test(`tells whether ${number} may be another number after JSON.parse`, (t) => {
+    for (const text of [number, `[ ${number} ]`, `{"a":[1,{"b":${number}}]}`]) {
+      t.is(hasFragileNumber(text), fragile.includes(number), text)
+    }
+    t.false(hasFragileNumber(`{"${number}":"x\\" ${number}, "}`))
+  })
+}
+
+test('never takes a number for lasting that comes back as another one', (t) => {
+  const digits = fc.stringMatching(/^-?(0|[1-9][0-9]{0,20})(\.[0-9]{1,20})?$/)
+  fc.assert(
+    fc.property(fc.oneof(digits, fc.double({ noNaN: true, noDefaultInfinity: true }).map(String)), (number) => {
+      // Both as whole multiples of 1e-40, which is exact.
+      const scaled = (text: string): bigint => {
+        const [, sign = '', whole = '', fraction = '', exponent = '0'] =
+          /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]\d+))?$/.exec(text) ?? []
+        return BigInt(`${sign}${whole}${fraction}${'0'.repeat(400 - fraction.length + Number(exponent))}`)
+      }
+      return hasFragileNumber(number) || scaled(String(Number(number))) === scaled(number)
+    }),
+    { numRuns: 2000 },
+  )
+  t.pass()
 })

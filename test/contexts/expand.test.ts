@@ -52,8 +52,8 @@ test('lets a __proto__ key pass as a key', async (t) => {
 test('tells which variables are not set, and where', async (t) => {
   const expanded = await expand({ list: ['$HOST', '${NOPE}'], url: '$GONE' }, 'datasources[0]')
   t.deepEqual(E.isRight(expanded) && expanded.right.unset, [
-    { field: 'datasources[0].list[1]', name: 'NOPE', isBare: false },
-    { field: 'datasources[0].url', name: 'GONE', isBare: true },
+    { field: 'datasources[0].list[1]', name: 'NOPE' },
+    { field: 'datasources[0].url', name: 'GONE' },
   ])
 })
 

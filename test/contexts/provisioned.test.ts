@@ -303,7 +303,9 @@ test('reads secret files, finds their change by rescan, and keeps the last good 
 })
 
 test('warns of variables that are not set, once, and not of what may be a piece of a secret', async (t) => {
-  const entry = 'name: n, uid: p1, url: $HOST, user: "${HOST}", secureJsonData: { a: "hun$ter2", b: "${KEY}" }'
+  const entry =
+    'name: n, uid: p1, url: $HOST, user: "${HOST}", secureJsonData: { a: "hun$ter2", b: "hun${ter2}", c: "hun$__env{ter2}" }'
+  const hidden = 'a variable is not set (a "$" that is meant as such is written "$$")'
   const { logger, change } = await begin(t, file(entry))
   await change(`${file(entry)}  - { type: other, name: m, url: x }`)
   t.deepEqual(
@@ -311,10 +313,29 @@ test('warns of variables that are not set, once, and not of what may be a piece 
     [
       'provisioning file: datasources[0].url: variable "HOST" is not set',
       'provisioning file: datasources[0].user: variable "HOST" is not set',
-      'provisioning file: datasources[0].secureJsonData.a: a variable is not set (a "$" that is meant as such is written "$$")',
-      'provisioning file: datasources[0].secureJsonData.b: variable "KEY" is not set',
+      ...['a', 'b', 'c'].map((key) => `provisioning file: datasources[0].secureJsonData.${key}: ${hidden}`),
     ],
   )
+})
+
+test('reports some of many duplicates', async (t) => {
+  const entries = Array.from({ length: 150 }, () => 'name: n, uid: p1')
+  const { logger } = await begin(t, file(...entries))
+  await logger.line('instance settings are read')
+  const warnings = logger.lines.filter(({ level }) => level === 'warn')
+  t.is(warnings.length, 101)
+  t.is(warnings[100]?.message, 'and 49 more are provisioned twice')
+})
+
+test('serves with a logger that throws', async (t) => {
+  const broken = (): never => {
+    throw new Error('disk full')
+  }
+  const logger = { debug: broken, info: broken, warn: broken, error: broken }
+  const path = join(await makeDirectory(t), 'datasources.yml')
+  await writeFile(path, file('name: n, uid: p1, url: $HOST', 'name: m, uid: p1', 'name: o, uid: p2, url: 5'))
+  const { provider } = open(t, path, { logger })
+  t.is((await settingsOf(provider)).dataSourceInstanceSettings?.name, 'n')
 })
 
 test('puts no secret and no path of the host into logs or refusals, whatever is wrong', async (t) => {
@@ -334,6 +355,10 @@ test('puts no secret and no path of the host into logs or refusals, whatever is 
     file(`name: n, uid: p1, secureJsonData: [${secret}]`),
     file(`name: n, uid: p1, secureJsonData: { password: { deep: ${secret} } }`),
     file(`name: n, uid: p1, secureJsonData: { password: $${secret} }`),
+    file(`name: n, uid: p1, secureJsonData: { password: "x\${${secret}}" }`),
+    file(`name: n, uid: p1, secureJsonData: { password: "x$__env{${secret}}" }`),
+    file(`name: n, uid: p1, secureJsonData: [{ password: "$${secret}" }]`),
+    file(`name: n, uid: p1, secureJsonData: "$${secret}"`),
     file(`name: n, uid: p1, url: "$__file{/${secret}}"`),
   ]
   for (const text of [good, ...wrong]) {

@@ -50,6 +50,13 @@ const answers = {
   big: (call, answer) => {
     answer(null, { responses: { A: { frames: [Buffer.alloc(Number(call.request.queries[0].maxDataPoints))] } } })
   },
+  frames: (call, answer) => {
+    const frames = Array.from({ length: Number(call.request.queries[0].maxDataPoints) }, () => Buffer.alloc(0))
+    answer(null, { responses: { A: { frames } } })
+  },
+  chatter: (_call, answer) => {
+    process.stderr.write('x\n'.repeat(3000), () => answer(null, { responses: {} }))
+  },
   fail: (_call, answer) => answer({ code: grpc.status.UNKNOWN, details: 'no such\ntable' }),
   environment: (_call, answer) => {
     answer(null, { responses: { A: { frames: [Buffer.from(JSON.stringify(process.env))] } } })

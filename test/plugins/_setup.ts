@@ -7,6 +7,7 @@ import type { ExecutionContext } from 'ava'
 
 import type { LogFields, Logger } from '../../src/logger.ts'
 import type { AdmissionRequest, CallOptions, PluginContext, QueryDataRequest } from '../../src/plugin.ts'
+import type { Clock } from '../../src/plugins/process/clock.ts'
 
 const fixture = fileURLToPath(new URL('./_plugin.js', import.meta.url))
 
@@ -88,6 +89,33 @@ export const pluginContext: PluginContext = {
   userAgent: 'Grafana/12.4.0 (linux; amd64)',
   apiVersion: 'v0alpha1',
   namespace: 'default',
+}
+
+/** Lets everything run that is ready to. */
+export const settle = () => new Promise<void>((resolve) => setImmediate(resolve))
+
+/** Time that moves when told to. */
+export const createManualClock = () => {
+  let now = 1_000_000
+  const timers = new Set<{ readonly at: number; readonly callback: () => void }>()
+  const clock: Clock = {
+    now: () => now,
+    setTimeout: (callback, delayMs) => {
+      const timer = { at: now + delayMs, callback }
+      timers.add(timer)
+      return () => timers.delete(timer)
+    },
+  }
+  const advance = async (ms: number): Promise<void> => {
+    now += ms
+    for (const timer of [...timers].sort((a, b) => a.at - b.at)) {
+      if (timer.at > now || !timers.delete(timer)) continue
+      timer.callback()
+      await settle()
+    }
+    await settle()
+  }
+  return { clock, advance, timers }
 }
 
 /** One query; its type tells the fixture plugin what to do. */

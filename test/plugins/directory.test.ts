@@ -42,10 +42,10 @@ const setUp = (
   return { host, logger, ready, root }
 }
 
-const ask = (host: PluginDirectory, id: string, type = '', options = within(10_000)) => {
+const ask = (host: PluginDirectory, id: string, type = '', options = within(10_000), maxDataPoints = 100) => {
   const plugin = host.plugin(id)
   if (plugin === undefined) throw new Error(`no plugin ${id}`)
-  return plugin.client.queryData(query(type), options)()
+  return plugin.client.queryData(query(type, maxDataPoints), options)()
 }
 
 const handles = (): ReadonlyArray<string> =>
@@ -146,6 +146,17 @@ test.serial('starts nothing before the first call without prewarm', async (t) =>
   t.like(host.states()[0], { state: 'ready', startCount: 1 })
 })
 
+test.serial('takes no more frames in an answer than the option says', async (t) => {
+  const { host } = setUp(t, { testds: nodePlugin }, { maxFrames: 2 })
+  t.true(E.isRight(await ask(host, 'testds', 'frames', within(10_000), 2)))
+  t.like(await ask(host, 'testds', 'frames', within(10_000), 3), {
+    left: {
+      _tag: 'BadPlugin',
+      message: 'plugin "testds" answered more than 2 frames or responses (option plugins.maxFrames)',
+    },
+  })
+})
+
 test.serial('knows nothing of plugins that are not there', async (t) => {
   const { host } = setUp(t, {})
   t.is(host.plugin('testds'), undefined)
@@ -181,7 +192,7 @@ test.serial('kills its plugins when Node exits without close', async (t) => {
       logger: { debug() {}, warn() {}, error() {}, info(message, { pid }) {
         if (message !== 'plugin is ready') return
         process.stdout.write(String(pid))
-        throw new Error('the host fails')
+        setImmediate(() => { throw new Error('the host fails') })
       } },
     })`,
   )

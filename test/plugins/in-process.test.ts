@@ -76,7 +76,7 @@ for (const [what, queryData] of [
     const { client } = clientOf({ queryData })
     const result = await client.queryData(query(), within(5000))()
     t.like(result, { left: { _tag: 'PluginFailed', source: 'plugin', cause: secret } })
-    t.true(E.isLeft(result) && toStatus(result.left).message === 'plugin "testds" failed')
+    t.true(E.isLeft(result) && toStatus(result.left).message === 'plugin "testds" failed in queryData')
   })
 }
 
@@ -89,6 +89,25 @@ test('passes an AggregatorError on as it is', async (t) => {
 test('does not take another tagged object for an AggregatorError', async (t) => {
   const { client } = clientOf({ queryData: () => Promise.reject(Object.assign(new Error('x'), { _tag: 'toString' })) })
   t.like(await client.queryData(query(), within(5000))(), { left: { _tag: 'PluginFailed' } })
+})
+
+test('takes Cancelled from nobody while the client is there', async (t) => {
+  const controller = new AbortController()
+  const thrown = { _tag: 'Cancelled' } as const
+  const { client } = clientOf({ queryData: () => Promise.reject(Object.assign(new Error('x'), thrown)) })
+  t.like(await client.queryData(query(), within(5000, controller.signal))(), { left: { _tag: 'PluginFailed' } })
+})
+
+test('takes a member that is undefined for one that is left out', async (t) => {
+  const broken = (members: object): object => members
+  const { client } = clientOf({
+    queryData: () => ({ responses: { A: broken({ ...partial, error: undefined, status: undefined }) } }),
+    mutateAdmission: () => ({ allowed: true, ...broken({ warnings: undefined, objectBytes: undefined }) }),
+  })
+  t.deepEqual(await client.queryData(query(), within(5000))(), E.right({ responses: new Map([['A', full]]) }))
+  t.like(await client.mutateAdmission(admission, within(5000))(), {
+    right: { warnings: [], objectBytes: new Uint8Array(0) },
+  })
 })
 
 const never = new Promise<never>(() => undefined)

@@ -2,7 +2,7 @@ import test from 'ava'
 
 import type { LogFields, Logger } from '../../src/logger.ts'
 import { liveTable } from '../../src/routing/live-table.ts'
-import type { DataPlaneServiceSource, RejectedObject, SourceObserver } from '../../src/source.ts'
+import type { DataPlaneServiceSource, RejectedObject, Snapshot, SourceError, SourceObserver } from '../../src/source.ts'
 import type { DataPlaneService } from '../../src/api/dataplane-service.ts'
 import { ask, definitions, routed } from './tables.ts'
 
@@ -39,6 +39,9 @@ const start = (logger = recordingLogger()) => {
       observer?.next({ services, rejected })
     },
     error: (message: string, origin: string) => observer?.error({ message, origin }),
+    /** Whatever a source of the host's own may hand over. */
+    say: (snapshot: unknown) => observer?.next(snapshot as Snapshot),
+    fail: (error: unknown) => observer?.error(error as SourceError),
     get: () => ask(live.current(), 'GET', '/namespaces/default/x'),
   }
 }
@@ -77,7 +80,7 @@ test('tells what became of every object', (t) => {
   const rejected = [{ origin: 'c.yml', name: 'c', causes: [] }]
   next([a, b], rejected)
   const { verdicts, rejected: kept } = live.registry()
-  t.is(kept, rejected)
+  t.deepEqual(kept, rejected)
   t.deepEqual(
     verdicts.map(({ service, conflicts }) => [service.metadata.name, conflicts.length]),
     [
@@ -113,31 +116,63 @@ test('serves the last good state while its source is lost', async (t) => {
   t.deepEqual(lines, [['error', 'source of data plane services has an error', 'services']])
 })
 
-test('serves the last good state when a snapshot cannot be compiled, and tells its source nothing', (t) => {
-  const { live, lines, next, get } = start()
-  next([a])
-  lines.length = 0
-  const { current, registry } = { current: live.current(), registry: live.registry() }
-  t.notThrows(() => {
-    next([a, { ...b, spec: null } as unknown as DataPlaneService])
+for (const snapshot of [undefined, null, 5, {}, { services: [b], rejected: 5 }, { services: { length: 1 } }]) {
+  test(`serves the last good state when its source says ${JSON.stringify(snapshot)}, and throws nothing into it`, (t) => {
+    const { live, lines, next, say, get } = start()
+    next([a])
+    lines.length = 0
+    const { current, registry } = { current: live.current(), registry: live.registry() }
+    say(snapshot)
+    t.is(live.current(), current)
+    t.is(live.registry(), registry)
+    t.like(lines, [['error', 'snapshot of data plane services cannot be compiled']])
+    next([b])
+    t.is(get(), 'GET /x')
   })
-  t.is(live.current(), current)
-  t.is(live.registry(), registry)
-  t.like(lines, [['error', 'snapshot of data plane services cannot be compiled']])
-  next([b])
+}
+
+test('takes a snapshot that tells of nothing rejected', (t) => {
+  const { live, say, get } = start()
+  say({ services: [a] })
   t.is(get(), 'GET /x')
+  t.deepEqual(live.registry().rejected, [])
 })
 
-test('is swapped and ready also when the logger throws', async (t) => {
-  const broken = (): never => {
-    throw new Error('disk full')
+test('throws nothing into a source that has an error and does not say which', (t) => {
+  const { lines, fail } = start()
+  for (const error of [undefined, null, 'broken']) fail(error)
+  t.is(lines.length, 3)
+})
+
+test('serves the good objects of a snapshot, and rejects the others by name, once', (t) => {
+  const { live, lines, say, get } = start()
+  const trap = {
+    get metadata(): never {
+      throw new Error('no')
+    },
   }
-  const { live, next, get } = start({ ...recordingLogger(), info: broken })
-  t.throws(() => {
-    next([a])
-  })
-  await live.ready
+  const strange = { ...b, spec: { ...b.spec, services: [{ type: 'nonsense' }] } }
+  const services = [{ ...b, spec: null }, a, null, 'a', { metadata: { name: 5 } }, trap, strange]
+  say({ services, rejected: [] })
+  const { rejected, verdicts } = live.registry()
   t.is(get(), 'GET /x')
+  t.is(verdicts.length, 1)
+  t.deepEqual(
+    rejected.map(({ origin, name }) => [origin, name]),
+    [
+      ['b', 'b'],
+      ['#3', undefined],
+      ['#4', undefined],
+      ['#5', undefined],
+      ['#6', undefined],
+      ['b', 'b'],
+    ],
+  )
+  t.like(rejected[5]?.causes, [{ field: 'spec.services[0].type' }])
+  const said = lines.length
+  say({ services, rejected: [] })
+  t.is(lines.length, said)
+  t.is(live.registry().verdicts[0], verdicts[0])
 })
 
 test('unsubscribes when it is closed, and waits no longer to be ready', async (t) => {

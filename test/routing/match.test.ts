@@ -37,16 +37,21 @@ const decisions: ReadonlyArray<readonly [method: string, path: string, decision:
   ['POST', '/Admission/mutate', 'next'],
   ['POST', `${ns}/datasources/${'%41'.repeat(3)}/query`, 'POST /datasources/{uid}/query'],
   ['POST', `${ns}/%64atasources/p1/quer%79`, 'POST /datasources/{uid}/query'],
-  ['POST', `${ns}/datasources/p1%2fquery`, '400 an empty, dot or encoded segment'],
-  ['POST', `${ns}/datasources/p1/./query`, '400 an empty, dot or encoded segment'],
-  ['POST', `${ns}/datasources/p1/x/..%2fquery`, '400 an empty, dot or encoded segment'],
+  ['POST', `${ns}/datasources/p1%2fquery`, '400 an empty, dot or encoded segment, or parameters'],
+  ['POST', `${ns}/datasources/p1/./query`, '400 an empty, dot or encoded segment, or parameters'],
+  ['POST', `${ns}/datasources/p1/x/..%2fquery`, '400 an empty, dot or encoded segment, or parameters'],
   ['POST', `${ns}/datasources/%2e%2e/query`, '400 a dot segment'],
+  ['POST', `${ns}/datasources/p1/query;x`, '400 an empty, dot or encoded segment, or parameters'],
+  ['POST', `${ns};a/datasources;b/p1/query;x=1;y`, '400 an empty, dot or encoded segment, or parameters'],
+  ['POST', `${ns}/datasources/p1;x/query`, 'POST /datasources/{uid}/query'],
+  ['POST', `${ns}/datasources/p1/query%00`, '400 an empty, dot or encoded segment, or parameters'],
+  ['POST', `${ns}/datasources/p1/query;x%00/y`, '400 an empty, dot or encoded segment, or parameters'],
   ['POST', `${ns}/datasources/a%2fb/query`, '400 an encoded slash'],
   ['POST', `${ns}/datasources/a%00/query`, '400 a control character'],
   ['POST', `${ns}/datasources/%ff/query`, '400 a percent-encoding that is not UTF-8'],
   ['POST', `${ns}/datasources/é/query`, '400 a character that must be percent-encoded'],
   ['GET', `${ns}/datasources/%2e%2e/query`, '400 a dot segment'],
-  ['GET', '/../../../apis/p.example.com/v1/admission/mutate', '400 an empty, dot or encoded segment'],
+  ['GET', '/../../../apis/p.example.com/v1/admission/mutate', '400 an empty, dot or encoded segment, or parameters'],
 ]
 for (const [method, path, decision] of decisions) {
   test(`tells ${method} ${path}: ${decision}`, (t) => {
@@ -102,6 +107,15 @@ test('takes an absolute request target, as a server must', (t) => {
   t.is(tell(origin), 'POST /admission/mutate')
   t.deepEqual(absolute, origin)
 })
+
+for (const host of ['//host', '//user@host:80', '/\\host', '///host', '/\\/host']) {
+  test(`refuses what others take for a claim on another host: ${host}`, (t) => {
+    for (const path of ['/admission/mutate', '/./admission/mutate;x', '/admission/mutate%00x']) {
+      t.regex(tell(match(datasource, 'POST', host + base + path)), /^400 /)
+    }
+    t.is(match(datasource, 'POST', `${host}/x${base}/admission/mutate`), undefined)
+  })
+}
 
 test('gives what was claimed: canonical path, decoded parameters, query', (t) => {
   const matched = match(datasource, 'POST', `${base}/namespaces/a%20b/%64atasources/%c3%a9%3F;x/query?q=%20#f`)
@@ -187,7 +201,11 @@ const nodesOf = function* <A>(node: Node<A>): Generator<Node<A>> {
 }
 
 test('looks up no more than the segments of the path, however many claims there are', (t) => {
-  const table = tableOf(routed(Array.from({ length: 2000 }, (_, index) => `GET /r${String(index)}/{id}/x`)))
+  const table = tableOf(
+    ...Array.from({ length: 2000 }, (_, index) =>
+      routed([`GET /r${String(index)}/{id}/x`], { name: `o${String(index)}` }),
+    ),
+  )
   let looked = 0
   for (const { literals } of nodesOf(table.get('p.example.com/v1')?.root ?? emptyNode<Claim>())) {
     literals.get = (key) => {

@@ -19,6 +19,8 @@ const review = (members = '"object":{"a":1}', operation = 'CREATE'): string =>
   `{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u-1","operation":"${operation}",` +
   `"kind":${JSON.stringify(gvk)},"namespace":"team-a"${members === '' ? '' : `,${members}`}}}`
 
+const deep = (levels: number, leaf = 1): string => '{"a":'.repeat(levels) + String(leaf) + '}'.repeat(levels)
+
 const json = { 'content-type': 'application/json' }
 
 interface Said extends Partial<Omit<MutationResponse, 'objectBytes'>> {
@@ -126,7 +128,7 @@ const unpatched: Readonly<Record<string, readonly [text: string, said: Said]>> =
   'a denial': [review(), { allowed: false, object: 'garbage' }],
   'a plugin that returns no object': [review(), { object: '' }],
   'an object that did not change': [review('"object":{"a":1,"b":[1]}'), { object: '{"b":[1],"a":1}' }],
-  'a number that is only written otherwise': [review('"object":{"a":100}'), { object: '{"a":1e2}' }],
+  'a number that is only written otherwise': [review('"object":{"a":100}'), { object: '{"a":100.0}' }],
   'a DELETE': [review('"oldObject":{"a":1}', 'DELETE'), { object: '{"a":2}' }],
 }
 for (const [what, [text, said]] of Object.entries(unpatched)) {
@@ -146,6 +148,43 @@ test('gives what changed as a JSON Patch', async (t) => {
     { op: 'add', path: '/d', value: 'e' },
   ])
 })
+
+const fragile: Readonly<Record<string, readonly [from: string, to: string]>> = {
+  'its last digit': ['{"id":9007199254740993}', '{"id":9007199254740992}'],
+  'what stands before it': ['{"l":[{"id":9007199254740993}]}', '{"l":[ {"id":1},{"id":9007199254740993}]}'],
+  'what stands beside it, and is gone': ['{"n":0.1000000000000000055511151231257827,"a":1}', '{"n":0.1}'],
+  'its exponent': ['{"n":1e400}', '{"n":1e401}'],
+}
+for (const [what, [from, to]] of Object.entries(fragile)) {
+  test(`replaces the whole of an object with a number that float64 does not hold: ${what} changes`, async (t) => {
+    const { patch = '', patchType } = await mutate(review(`"object":${from}`), { object: to })
+    t.is(Buffer.from(patch, 'base64').toString(), `[{"op":"replace","path":"","value":${to}}]`)
+    t.is(patchType, 'JSONPatch')
+  })
+}
+
+test('replaces the whole of a large object, whose patch could be many times its size', async (t) => {
+  const list = (value: number): string => `{"l":[${Array.from({ length: 200_000 }, () => value).join()}]}`
+  const { patch = '' } = await mutate(review(`"object":${list(1)}`), { object: list(2) })
+  t.is(Buffer.from(patch, 'base64').toString(), `[{"op":"replace","path":"","value":${list(2)}}]`)
+})
+
+test('takes an object as deep as may be', async (t) => {
+  const response = await mutate(review(`"object":${deep(1000)}`), { object: deep(1000, 2) })
+  t.deepEqual(patchOf(response), [{ op: 'replace', path: '/a'.repeat(1000), value: 2 }])
+})
+
+const oversized: Readonly<Record<string, readonly [object: string, fault: string]>> = {
+  deep: [deep(100_000), 'of 100000 levels, expected at most 1000'],
+  long: [`{"a":"${'x'.repeat(4_194_300)}"}`, 'of 4194308 bytes, expected at most 4194304'],
+}
+for (const [how, [object, fault]] of Object.entries(oversized)) {
+  test(`blames the plugin for an object that is too ${how}`, async (t) => {
+    const { outcome } = await ask('mutate', review(), { object })
+    const status = E.isLeft(outcome) ? toStatus(outcome.left) : undefined
+    t.like(status, { code: 502, message: `the plugin answered a mutated object ${fault}` })
+  })
+}
 
 for (const object of ['garbage', '[]', 'null', '"text"', '1', '{', '{} {}', '\u0000']) {
   test(`blames the plugin for the object ${JSON.stringify(object)}`, async (t) => {
@@ -190,14 +229,19 @@ const refused: ReadonlyArray<readonly [text: string, message: RegExp | string]> 
   [review('"object":[]'), 'invalid AdmissionReview: request.object: expected an object, got an array'],
   [review('"object":{},"object":1'), /request\.object: expected an object, got a number/],
   [review('', 'CONNECT'), 'expected operation CREATE, UPDATE or DELETE, which plugins know, got "CONNECT"'],
-  [review('', 'create'), /got "create"$/],
-  [review('', 'x'.repeat(1e6)), /got "x{77}\.\.\."$/],
-  [kindOf('v1', 'Pod'), 'expected AdmissionReview of admission.k8s.io/v1, got "Pod" of "v1"'],
-  [kindOf('admission.k8s.io/v1beta1', 'AdmissionReview'), /got "AdmissionReview" of "admission\.k8s\.io\/v1beta1"$/],
-  [kindOf('v'.repeat(1e6), 'k'.repeat(1e6)), /got "k{77}\.\.\." of "v{77}\.\.\."$/],
+  ...['create', 'password=hunter2'].map((operation): readonly [string, string] => [
+    review('', operation),
+    'expected operation CREATE, UPDATE or DELETE, which plugins know, got another text',
+  ]),
+  [kindOf('v1', 'Pod'), 'expected AdmissionReview of admission.k8s.io/v1'],
+  [kindOf('admission.k8s.io/v1beta1', 'AdmissionReview'), 'expected AdmissionReview of admission.k8s.io/v1'],
+  [review().replace('"Thing"', '"\\udc00"'), /request\.kind\.kind: expected Unicode text, got half a surrogate pair$/],
+  [review().replace('"team-a"', '"\\ud800"'), /request\.namespace: expected Unicode text, got half a surrogate pair$/],
+  [review(`"object":${deep(1001)}`), 'invalid AdmissionReview: request.object: expected at most 1000 levels, got 1001'],
+  [review(`"object":{},"oldObject":${deep(1e5)}`), /: request\.oldObject: expected at most 1000 levels, got 100000$/],
 ]
 for (const [text, message] of refused) {
-  test(`refuses ${text.slice(0, 200)}`, async (t) => {
+  test(`refuses ${text.slice(0, 230)}`, async (t) => {
     const { outcome, calls } = await ask('mutate', text)
     const status = E.isLeft(outcome) ? toStatus(outcome.left) : undefined
     t.is(status?.code, 400)

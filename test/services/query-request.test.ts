@@ -64,6 +64,18 @@ test('takes namespace, uid and user from the request, and headers by the rules f
   })
 })
 
+test('takes a name that only looks like a known one', (t) => {
+  const members = '"datasources":1,"\u0131ntervalMs":1,"ref_id":1,"kind":{"UID":1,"Datasource":1}'
+  t.is(queryOf(members).json, `${head},${members}}`)
+})
+
+test('takes texts with whole surrogate pairs', (t) => {
+  t.is(
+    callOf(query('{"datasource":"p1","refId":"\\ud83d\\ude00","queryType":"\u{1f600}"}')).queries[0]?.refId,
+    '\u{1f600}',
+  )
+})
+
 const copied: Readonly<Record<string, readonly [members: string, expected: object]>> = {
   'a query type': ['"queryType":"range"', { queryType: 'range' }],
   'a number of points': ['"maxDataPoints":500', { maxDataPoints: 500 }],
@@ -146,16 +158,17 @@ test('keeps queries apart and in order, also among repeated lists', (t) => {
   )
 })
 
-test('reads ten thousand queries, and one as deep as a body can be', (t) => {
-  const many = Array.from({ length: 10_000 }, (_, index) => ({ refId: String(index), datasource: 'p1' }))
+test('reads a thousand queries, and one as deep as a body can be', (t) => {
+  const many = Array.from({ length: 1000 }, (_, index) => ({ refId: String(index), datasource: 'p1' }))
   const { queries } = callOf(JSON.stringify({ queries: many }))
-  t.is(queries.at(-1)?.refId, '9999')
+  t.is(queries.at(-1)?.refId, '999')
   const deep = '['.repeat(100_000) + ']'.repeat(100_000)
   t.is(queryOf(`"deep":${deep}`).json, `${head},"deep":${deep}}`)
 })
 
 const range = 'expected milliseconds since the epoch, a duration such as "5m", or date math such as "now-1h"'
 const query = (...queries: ReadonlyArray<string>): string => `{"queries":[${queries.join(',')}]}`
+const ignoredCase = 'expected a name that differs from the known ones by more than case, which plugins in Go ignore'
 const refused: ReadonlyArray<readonly [text: string, field: string, message: string]> = [
   ['{}', 'queries', 'expected at least one query'],
   ['{"queries":[]}', 'queries', 'expected at least one query'],
@@ -194,6 +207,38 @@ const refused: ReadonlyArray<readonly [text: string, field: string, message: str
     'queries[0].resultAssertions.typeVersion[1]',
     'expected an integer, got a string',
   ],
+  [
+    withMembers('"resultAssertions":{"typeVersion":[1,2,"x"]}'),
+    'queries[0].resultAssertions.typeVersion',
+    'expected at most 2 numbers, got 3',
+  ],
+  ...[
+    'Datasource',
+    'DATASOURCE',
+    'data\u017fource',
+    'TimeRange',
+    'refID',
+    'querytype',
+    'maxdatapoints',
+    'IntervalMS',
+    'datasourceID',
+    'Hide',
+    'resultassertions',
+  ].map((name) => [withMembers(`"${name}":null`), `queries[0].${name}`, ignoredCase] as const),
+  ...['UID', 'Type', 'apiver\u017fion'].map(
+    (name) =>
+      [query(`{"datasource":{"uid":"p1","${name}":"p1"}}`), `queries[0].datasource.${name}`, ignoredCase] as const,
+  ),
+  [query('{"Datasource":"p1"}'), 'queries[0].Datasource', ignoredCase],
+  ['{"Queries":[]}', 'Queries', ignoredCase],
+  ...['refId', 'queryType'].map(
+    (name) =>
+      [
+        query(`{"datasource":"p1","${name}":"a\\udc00\\ud800"}`),
+        `queries[0].${name}`,
+        'expected Unicode text, got half a surrogate pair',
+      ] as const,
+  ),
   [query('{}'), 'queries[0].datasource', 'missing datasource reference'],
   [query('{"datasource":null}'), 'queries[0].datasource', 'missing datasource reference'],
   [query('{}', '{"datasource":"p1"}'), 'queries[0].datasource', 'missing datasource reference'],

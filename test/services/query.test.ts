@@ -1,4 +1,5 @@
 import test from 'ava'
+import fc from 'fast-check'
 
 import { E, TE } from '../../src/fp.ts'
 import type { DataResponse, PluginHost } from '../../src/plugin.ts'
@@ -74,6 +75,18 @@ for (const [title, code, responses] of codes) {
     t.like(await serve(path, body, { plugins: plugins(responses).host }), { right: { status: code } })
   })
 }
+
+test('lets the first of any refIds decide, in the order of their bytes', async (t) => {
+  const refId = fc.string({ unit: fc.constantFrom('a', 'b', '\uff5e', '\u{1f600}', '\u{1f601}', '\u{20000}') })
+  await fc.assert(
+    fc.asyncProperty(fc.uniqueArray(refId, { minLength: 1 }), async (refIds) => {
+      const first = refIds.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))[0]
+      const responses = refIds.map((id) => [id, { ...failed, status: id === first ? 418 : 500 }] as const)
+      const outcome = await serve(path, body, { plugins: plugins(Object.fromEntries(responses)).host })
+      t.like(outcome, { right: { status: 418 } })
+    }),
+  )
+})
 
 test('tells the plugin instance, user, namespace and queries', async (t) => {
   const { host, calls } = plugins({})

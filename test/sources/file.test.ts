@@ -260,7 +260,8 @@ test('reports a missing directory once, however often it looks', async (t) => {
       if (looks === 6) resolve()
       return Promise.resolve()
     }
-    const twin = createWatch({ path: dir, debounceMs: 10, rescanMs: 15, read, onWatchError: () => undefined })
+    const [onReadError, onWatchError] = [() => t.fail(), () => undefined]
+    const twin = createWatch({ path: dir, debounceMs: 10, rescanMs: 15, read, onReadError, onWatchError })
     t.teardown(() => twin.close())
   })
   t.is(recorder.errors.length, 1)
@@ -313,6 +314,25 @@ test('serves the first file of two that define one name, and the second when the
   const next = await recorder.snapshotAt(1)
   t.is(versionOf(next, 'x'), 'v2')
   t.deepEqual(next.rejected, [])
+})
+
+test('reports what its subscriber throws, and reads on', async (t) => {
+  const dir = await makeDirectory(t)
+  const errors: unknown[] = []
+  await new Promise<void>((resolve) => {
+    const unsubscribe = fileSource(dir, quick).subscribe({
+      next: ({ services }) => {
+        if (services.length === 0) throw new Error('not ready')
+        resolve()
+      },
+      error: ({ message, cause }) => {
+        errors.push(message, cause)
+        void place(dir, 'a.yml', toText(manifest('a')))
+      },
+    })
+    t.teardown(unsubscribe)
+  })
+  t.deepEqual(errors, ['expected to read every file, got an unexpected error', new Error('not ready')])
 })
 
 test('lets a __proto__ key harm nobody', async (t) => {

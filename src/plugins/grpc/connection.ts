@@ -3,7 +3,7 @@ import { Client, credentials, status, type ClientReadableStream } from '@grpc/gr
 import { unexpected, type AggregatorError, type Result } from '../../errors.ts'
 import { E, pipe } from '../../fp.ts'
 import type { CallOptions, PluginClient } from '../../plugin.ts'
-import { readInTurns } from '../turns.ts'
+import { takeInTurns } from '../turns.ts'
 import { callUnary, type OpenCalls } from './call.ts'
 import { fromWireMutation, fromWireQuery, fromWireValidation, toWireAdmission, toWireQuery } from './convert.ts'
 import { protocol, type Method, type WireStdioData } from './proto.ts'
@@ -60,28 +60,33 @@ const never = new AbortController().signal
 /** Warnings of one admission answer. A person reads them; kubectl prints them all. */
 const maxWarnings = 1000
 
-/** Left: what is wrong with the answer, found before it is decoded. */
+/** Left: what there is too much of, found before the answer is decoded. */
 const limited = <Request, Response>(
   method: Method<Request, Response>,
-  isLegal: (bytes: Buffer) => boolean,
-  otherwise: string,
+  shape: Shape,
+  limit: number,
+  what: string,
 ): Method<Request, E.Either<string, Response>> => ({
   ...method,
-  deserialize: (bytes) => (isLegal(bytes) ? E.right(method.deserialize(bytes)) : E.left(otherwise)),
+  deserialize: (bytes) =>
+    isWithin(limit, shape, bytes)
+      ? E.right(method.deserialize(bytes))
+      : E.left(`answered more than ${String(limit)} ${what}`),
 })
 
 /** Opens the channel lazily: nothing is connected before the first call. Shape of `target`: `unix:/run/plugin1` or `ipv4:127.0.0.1:10000`. */
 export const openConnection = (target: string, options: ConnectionOptions): Connection => {
-  const { pluginId, receiveLimitBytes, onUnavailable } = options
+  const { pluginId, receiveLimitBytes, maxFrames, onUnavailable } = options
   const grpc = new Client(target, credentials.createInsecure(), channelOptions(receiveLimitBytes))
   const methods = protocol()
   const openCalls: OpenCalls = new Set()
   let stdio: ClientReadableStream<WireStdioData> | undefined
 
+  const badPlugin = (what: string): AggregatorError => ({ _tag: 'BadPlugin', message: `plugin "${pluginId}" ${what}` })
   const call =
     <Request, WireRequest, WireResponse, Response>(
       name: string,
-      method: Method<WireRequest, WireResponse>,
+      method: Method<WireRequest, E.Either<string, WireResponse>>,
       toWire: (request: Request) => WireRequest,
       fromWire: (response: WireResponse) => Response,
     ) =>
@@ -89,7 +94,7 @@ export const openConnection = (target: string, options: ConnectionOptions): Conn
     async (): Promise<E.Either<AggregatorError, Response>> => {
       try {
         const answer = await callUnary(grpc, method, toWire(request), options, openCalls)
-        if (E.isRight(answer)) return E.right(fromWire(answer.right))
+        if (E.isRight(answer)) return pipe(answer.right, E.bimap(badPlugin, fromWire))
         const error = toAggregatorError(answer.left, { pluginId, call: name, receiveLimitBytes })
         if (error._tag === 'PluginUnavailable') onUnavailable()
         return E.left(error)
@@ -98,15 +103,20 @@ export const openConnection = (target: string, options: ConnectionOptions): Conn
       }
     }
 
+  const framesOption = 'frames or responses (option plugins.maxFrames)'
+  const queryData = limited(methods.queryData, queryDataResponse, maxFrames, framesOption)
+  const validateAdmission = limited(methods.validateAdmission, admissionResponse, maxWarnings, 'warnings')
+  const mutateAdmission = limited(methods.mutateAdmission, admissionResponse, maxWarnings, 'warnings')
+
   const endCalls = (): void => {
     for (const lose of [...openCalls]) lose()
   }
 
   return {
     client: {
-      queryData: call('queryData', methods.queryData, toWireQuery, fromWireQuery),
-      validateAdmission: call('validateAdmission', methods.validateAdmission, toWireAdmission, fromWireValidation),
-      mutateAdmission: call('mutateAdmission', methods.mutateAdmission, toWireAdmission, fromWireMutation),
+      queryData: call('queryData', queryData, toWireQuery, fromWireQuery),
+      validateAdmission: call('validateAdmission', validateAdmission, toWireAdmission, fromWireValidation),
+      mutateAdmission: call('mutateAdmission', mutateAdmission, toWireAdmission, fromWireMutation),
     },
     checkHealth: async (options) => {
       const answer = await callUnary(grpc, methods.healthCheck, { service: 'plugin' }, options, openCalls)
@@ -117,18 +127,22 @@ export const openConnection = (target: string, options: ConnectionOptions): Conn
       return isServing ? undefined : details
     },
     readStdio: (onData, onLost) => {
-      stdio = grpc.makeServerStreamRequest(
+      const stream: ClientReadableStream<WireStdioData> = grpc.makeServerStreamRequest(
         methods.streamStdio.path,
         methods.streamStdio.serialize,
         methods.streamStdio.deserialize,
         {},
       )
-      stdio.on('data', ({ channel, data }: WireStdioData) => {
-        if (data !== undefined) onData(channel === 2 ? 'stderr' : 'stdout', data)
+      stdio = stream
+      stream.on('data', ({ channel, data }: WireStdioData) => {
+        if (data === undefined) return
+        takeInTurns(stream, data, (piece) => {
+          onData(channel === 2 ? 'stderr' : 'stdout', piece)
+        })
       })
       // the status tells the same, and comes always
-      stdio.on('error', () => undefined)
-      stdio.on('status', ({ code }) => {
+      stream.on('error', () => undefined)
+      stream.on('status', ({ code }) => {
         if (code !== status.OK && code !== status.UNIMPLEMENTED) onLost()
       })
     },

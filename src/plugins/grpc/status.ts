@@ -6,7 +6,7 @@ import { protocol } from './proto.ts'
 
 const maxDetailLength = 1024
 
-/** The plugin's words on one line of bounded length: they are shown to clients. */
+/** The plugin's words on one line of bounded length. */
 const oneLine = (text: string): string => {
   const line = text.replace(/[\s\p{Cc}]+/gu, ' ').trim()
   return line.length > maxDetailLength ? `${line.slice(0, maxDetailLength - 1)}…` : line
@@ -50,14 +50,15 @@ export const toAggregatorError = (failure: CallFailure, failed: FailedCall): Agg
   }
   const pluginFailed: AggregatorError = {
     _tag: 'PluginFailed',
-    message: said === '' ? `${plugin} failed` : `${plugin} failed: ${said}`,
+    message: `${plugin} failed in ${failed.call}`,
     source: errorSourceOf(failure.statusDetails),
-    cause: `${status[code] ?? 'status'} (${String(code)})`,
+    // may hold a stack, a path, a secret: for the log only
+    cause: `${status[code] ?? 'status'} (${String(code)}): ${said}`,
   }
   const badAnswer = (what: string): AggregatorError => ({
     _tag: 'BadPlugin',
     message: `${plugin} ${what}`,
-    cause: details,
+    cause: said,
   })
 
   if (details.startsWith('Received HTTP status code')) return badAnswer('answered with plain HTTP instead of gRPC')
@@ -73,6 +74,7 @@ export const toAggregatorError = (failure: CallFailure, failed: FailedCall): Agg
       // the details name the socket: for the log only
       return { _tag: 'PluginUnavailable', message: `${plugin} is unavailable`, retryAfterSeconds: 1, cause: details }
     case status.INVALID_ARGUMENT:
+      // the one code whose words are meant for the caller
       return { _tag: 'BadRequest', message: `${plugin} refused the request: ${said}` }
     case status.RESOURCE_EXHAUSTED: {
       const sizes = sizesOf(details)
@@ -88,7 +90,7 @@ export const toAggregatorError = (failure: CallFailure, failed: FailedCall): Agg
     }
     case status.INTERNAL:
     case status.DATA_LOSS:
-      return badAnswer(`answered what is no ${failed.call} response: ${said}`)
+      return badAnswer(`answered what is no ${failed.call} response`)
     default:
       return pluginFailed
   }

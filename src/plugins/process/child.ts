@@ -1,7 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process'
+import type { Readable } from 'node:stream'
 
 import type { Logger } from '../../logger.ts'
-import { createLineSplitter } from './lines.ts'
+import { takeInTurns } from '../turns.ts'
+import { createLineSplitter, type LineSplitter } from './lines.ts'
+import type { LogBudget } from './log-budget.ts'
 import { createLogReader } from './logs.ts'
 
 /** How long the pipes may stay open once the process is gone: a grandchild may hold them for ever. */
@@ -25,6 +28,7 @@ export interface ChildOptions {
   readonly executable: string
   readonly environment: Readonly<Record<string, string>>
   readonly logger: Logger
+  readonly budget: LogBudget
 }
 
 /** A process and its two pipes, which are read for as long as it lives. */
@@ -39,34 +43,23 @@ export interface Child {
   readonly kill: () => void
 }
 
-/** Spawns; does not throw: a program that cannot be run is one that exits with an error. */
-export const spawnChild = ({ pluginId, executable, environment, logger }: ChildOptions): Child => {
-  const child = spawn(executable, [], { env: environment, stdio: ['ignore', 'pipe', 'pipe'], windowsHide: true })
-  const stderr: Array<string> = []
+/** A pipe that breaks says no more than its end; out of file descriptors, there is none. */
+const readPipe = (pipe: Readable | null | undefined, { push, end }: LineSplitter): void => {
+  pipe?.on('data', (chunk: Buffer) => {
+    takeInTurns(pipe, chunk, push)
+  })
+  pipe?.on('end', end).on('error', () => undefined)
+}
+
+/** Spawns. A program that cannot be run is one that exits with an error; where Node throws instead, so does this. */
+export const spawnChild = ({ pluginId, executable, environment, logger, budget }: ChildOptions): Child => {
+  const child: ChildProcess = spawn(executable, [], {
+    env: environment,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    windowsHide: true,
+  })
   let error: Error | undefined
-
-  const firstLine = new Promise<string>((resolve) => {
-    const log = createLogReader(logger, pluginId)
-    let isFirst = true
-    const splitter = createLineSplitter((line) => {
-      if (isFirst) resolve(line)
-      else log(line)
-      isFirst = false
-    })
-    child.stdout.on('data', splitter.push).on('end', splitter.end)
-  })
-
-  const log = createLogReader(logger, pluginId)
-  const splitter = createLineSplitter((line) => {
-    stderr.push(line.slice(0, keptLineLength))
-    if (stderr.length > keptLines) stderr.shift()
-    log(line)
-  })
-  child.stderr.on('data', splitter.push).on('end', splitter.end)
-  // a pipe that breaks says no more than its end
-  child.stdout.on('error', () => undefined)
-  child.stderr.on('error', () => undefined)
-
+  // before all else: an error that nobody listens to ends the host
   const exited = new Promise<void>((resolve) => {
     child.once('exit', () => {
       resolve()
@@ -78,12 +71,33 @@ export const spawnChild = ({ pluginId, executable, environment, logger }: ChildO
       resolve()
     })
   })
+  const stderr: Array<string> = []
+
+  const firstLine = new Promise<string>((resolve) => {
+    const log = createLogReader(logger, pluginId, budget)
+    let isFirst = true
+    const splitter = createLineSplitter((line) => {
+      if (isFirst) resolve(line)
+      else log(line)
+      isFirst = false
+    })
+    readPipe(child.stdout, splitter)
+  })
+
+  const log = createLogReader(logger, pluginId, budget)
+  const splitter = createLineSplitter((line) => {
+    stderr.push(line.slice(0, keptLineLength))
+    if (stderr.length > keptLines) stderr.shift()
+    log(line)
+  })
+  readPipe(child.stderr, splitter)
+
   const closed = new Promise<ProcessExit>((resolve) => {
     let timer: NodeJS.Timeout | undefined
     child.once('exit', () => {
       timer = setTimeout(() => {
-        child.stdout.destroy()
-        child.stderr.destroy()
+        child.stdout?.destroy()
+        child.stderr?.destroy()
       }, pipesMs)
     })
     child.once('close', () => {

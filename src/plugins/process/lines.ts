@@ -17,11 +17,14 @@ export const createLineSplitter = (onLine: (line: string) => void, limitBytes = 
   let pieces: Array<Buffer> = []
   let size = 0
 
+  const give = (line: string): void => {
+    onLine(line.endsWith('\r') ? line.slice(0, -1) : line)
+  }
   const flush = (): void => {
     const line = Buffer.concat(pieces).toString('utf8')
     pieces = []
     size = 0
-    onLine(line.endsWith('\r') ? line.slice(0, -1) : line)
+    give(line)
   }
   const keep = (piece: Buffer): void => {
     if (piece.length === 0) return
@@ -35,7 +38,11 @@ export const createLineSplitter = (onLine: (line: string) => void, limitBytes = 
       while (from < chunk.length) {
         const at = chunk.indexOf(lineFeed, from)
         const room = from + limitBytes - size
-        if (at !== -1 && at <= room) {
+        if (at !== -1 && at <= room && size === 0) {
+          // most lines: no piece, no copy
+          give(chunk.toString('utf8', from, at))
+          from = at + 1
+        } else if (at !== -1 && at <= room) {
           keep(chunk.subarray(from, at))
           flush()
           from = at + 1

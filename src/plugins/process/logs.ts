@@ -1,4 +1,5 @@
 import type { LogFields, Logger } from '../../logger.ts'
+import type { LogBudget } from './log-budget.ts'
 
 type Level = 'debug' | 'info' | 'warn' | 'error'
 
@@ -46,13 +47,15 @@ const parseTagged = (line: string): Entry | undefined => {
 
 /**
  * Passes the lines of one stream of a plugin on to the logger, each with the field `plugin`. Once a line starts a Go crash dump,
- * everything untagged after it is an error. Source: client.go of go-plugin.
+ * everything untagged after it is an error; that line comes through whatever the budget says. Source: client.go of go-plugin.
  */
-export const createLogReader = (logger: Logger, pluginId: string): ((line: string) => void) => {
+export const createLogReader = (logger: Logger, pluginId: string, budget: LogBudget): ((line: string) => void) => {
   let isCrashing = false
   return (line) => {
     if (line === '') return
-    isCrashing ||= line.startsWith('panic: ') || line.startsWith('fatal error: ')
+    const isCrash = !isCrashing && (line.startsWith('panic: ') || line.startsWith('fatal error: '))
+    isCrashing ||= isCrash
+    if (!isCrash && !budget.take()) return
     const untagged: Entry = { level: isCrashing ? 'error' : 'debug', message: line, fields: {} }
     const { level, message, fields } = parseHclog(line) ?? parseTagged(line) ?? untagged
     logger[level](message, { ...fields, plugin: pluginId })

@@ -2,6 +2,7 @@ import type { Logger } from '../../logger.ts'
 import type { Connection } from '../grpc/connection.ts'
 import type { Child } from './child.ts'
 import { createLineSplitter } from './lines.ts'
+import type { LogBudget } from './log-budget.ts'
 import { createLogReader } from './logs.ts'
 
 const probeTimeoutMs = 5_000
@@ -24,6 +25,7 @@ export const watchReachability = (
   connection: Connection,
   logger: Logger,
   pluginId: string,
+  budget: LogBudget,
 ): Reachability => {
   let isProbing = false
   let isEnded = false
@@ -40,8 +42,8 @@ export const watchReachability = (
   }
 
   const readStdio = (): void => {
-    const stdout = createLineSplitter(createLogReader(logger, pluginId))
-    const stderr = createLineSplitter(createLogReader(logger, pluginId))
+    const stdout = createLineSplitter(createLogReader(logger, pluginId, budget))
+    const stderr = createLineSplitter(createLogReader(logger, pluginId, budget))
     connection.readStdio(
       (channel, data) => {
         if (channel === 'stderr') stderr.push(data)

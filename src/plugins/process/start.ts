@@ -5,7 +5,9 @@ import type { Logger } from '../../logger.ts'
 import type { PluginClient } from '../../plugin.ts'
 import { openConnection, type Connection } from '../grpc/connection.ts'
 import { spawnChild, type Child, type ProcessExit } from './child.ts'
+import { systemClock } from './clock.ts'
 import { parseHandshake } from './handshake.ts'
+import { createLogBudget } from './log-budget.ts'
 import { watchReachability, type Reachability } from './reachability.ts'
 import { makeSocketDirectory } from './socket-directory.ts'
 import { stopProcess } from './stop.ts'
@@ -17,6 +19,7 @@ export interface StartOptions {
   readonly environment: (socketDirectory: string) => Readonly<Record<string, string>>
   readonly logger: Logger
   readonly receiveLimitBytes: number
+  readonly maxFrames: number
   readonly startTimeoutMs: number
   readonly stopGraceMs: number
   /** Holds each process from its start to its end. */
@@ -95,13 +98,22 @@ const createLimits = (child: Child, timeoutMs: number, signal: AbortSignal): Lim
  * StartFailure, when nothing of the process is left, or with an Error when there was none to start.
  */
 export const startProcess = async (options: StartOptions, signal: AbortSignal): Promise<PluginProcess> => {
-  const { pluginId, logger, receiveLimitBytes, startTimeoutMs, stopGraceMs, running } = options
+  const { pluginId, logger, receiveLimitBytes, maxFrames, startTimeoutMs, stopGraceMs, running } = options
   const executable = options.findExecutable()
   const socketDirectory = makeSocketDirectory(process.env)
-  const child = spawnChild({ pluginId, executable, environment: options.environment(socketDirectory), logger })
   const removeSocket = (): void => {
     rmSync(socketDirectory, { recursive: true, force: true })
   }
+  const budget = createLogBudget(logger, pluginId, systemClock)
+  const spawn = (): Child => {
+    try {
+      return spawnChild({ pluginId, executable, environment: options.environment(socketDirectory), logger, budget })
+    } catch (error) {
+      removeSocket()
+      throw error
+    }
+  }
+  const child = spawn()
   const entry: Running = {
     pid: child.process.pid,
     clear: () => {
@@ -119,6 +131,7 @@ export const startProcess = async (options: StartOptions, signal: AbortSignal): 
   })
   const ended = child.closed.then((exit) => {
     running.delete(entry)
+    budget.end()
     try {
       // a process that was killed leaves its socket
       removeSocket()
@@ -135,13 +148,14 @@ export const startProcess = async (options: StartOptions, signal: AbortSignal): 
     const opened = openConnection(target.right, {
       pluginId,
       receiveLimitBytes,
+      maxFrames,
       onUnavailable: () => reachability?.suspect(),
     })
     connection = opened
     const health = opened.checkHealth({ signal: limits.signal, timeoutMs: startTimeoutMs })
     const failure = await limits.until(health)
     if (failure !== undefined) throw new Error(`health check: ${failure}`)
-    reachability = watchReachability(child, opened, logger, pluginId)
+    reachability = watchReachability(child, opened, logger, pluginId, budget)
     const stop = (): Promise<void> => {
       reachability?.end()
       return stopProcess(child, opened, stopGraceMs)

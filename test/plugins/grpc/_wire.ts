@@ -4,7 +4,7 @@ import { loadSync, type MessageTypeDefinition } from '@grpc/proto-loader'
 
 /** The published messages, read without the code under test: how the other side encodes and decodes. */
 export const definitionsForTests = (): ((name: string) => MessageTypeDefinition<object, object>) => {
-  const definitions = loadSync(['pluginv2.proto', 'rpc-status.proto'], {
+  const definitions = loadSync(['pluginv2.proto', 'go-plugin.proto', 'rpc-status.proto'], {
     keepCase: true,
     longs: Number,
     arrays: true,

@@ -10,7 +10,7 @@ import test, { type ExecutionContext } from 'ava'
 
 import { E } from '../../../src/fp.ts'
 import { openConnection, type Connection, type ConnectionOptions } from '../../../src/plugins/grpc/connection.ts'
-import { admission, query, temporaryDirectory, within } from '../_setup.ts'
+import { admission, query, settle, temporaryDirectory, within } from '../_setup.ts'
 import { definitionsForTests } from './_wire.ts'
 
 const wire = definitionsForTests()
@@ -41,6 +41,7 @@ const connect = (t: ExecutionContext, socket: string, options: Partial<Connectio
   const connection = openConnection(`unix:${socket}`, {
     pluginId: 'testds',
     receiveLimitBytes: 64 * 1024,
+    maxFrames: 100,
     onUnavailable: () => undefined,
     ...options,
   })
@@ -123,6 +124,34 @@ test('takes an answer just under the limit', async (t) => {
   t.true(E.isRight(result) && result.right.responses.get('A')?.frames[0]?.length === frames[0]?.length)
 })
 
+const tooMany = 'plugin "testds" answered more than 100 frames or responses (option plugins.maxFrames)'
+const framesOf = (length: number) => ({ frames: Array.from({ length }, () => Buffer.alloc(0)) })
+const responsesOf = (length: number) =>
+  Object.fromEntries(Array.from({ length }, (_, index) => [`r${String(index)}`, {}]))
+for (const [what, most, more] of [
+  ['frames', { A: framesOf(60), B: framesOf(40) }, { A: framesOf(60), B: framesOf(41) }],
+  ['responses', responsesOf(100), responsesOf(101)],
+] as const) {
+  test(`takes no more ${what} in an answer than the option says`, async (t) => {
+    const { connection } = await serve(t, { queryData: replies(answer(most)) })
+    t.true(E.isRight(await connection.client.queryData(query(), within(5000))()))
+    const { connection: other } = await serve(t, { queryData: replies(answer(more)) })
+    t.like(await other.client.queryData(query(), within(5000))(), { left: { _tag: 'BadPlugin', message: tooMany } })
+  })
+}
+
+test('takes no more than 1000 warnings in an admission answer', async (t) => {
+  const warnings = Array.from({ length: 1001 }, () => '')
+  const { connection } = await serve(t, {
+    validateAdmission: replies(wire('pluginv2.ValidationResponse').serialize({ warnings })),
+    mutateAdmission: replies(wire('pluginv2.MutationResponse').serialize({ warnings: warnings.slice(1) })),
+  })
+  t.like(await connection.client.validateAdmission(admission, within(5000))(), {
+    left: { _tag: 'BadPlugin', message: 'plugin "testds" answered more than 1000 warnings' },
+  })
+  t.true(E.isRight(await connection.client.mutateAdmission(admission, within(5000))()))
+})
+
 test('reads whose error it is from the trailers', async (t) => {
   const metadata = new Metadata()
   const value = wire('google.rpc.ErrorInfo').serialize({ metadata: { errorSource: 'downstream' } })
@@ -134,7 +163,7 @@ test('reads whose error it is from the trailers', async (t) => {
     },
   })
   t.like(await connection.client.queryData(query(), within(5000))(), {
-    left: { _tag: 'PluginFailed', source: 'downstream', message: 'plugin "testds" failed: boom' },
+    left: { _tag: 'PluginFailed', source: 'downstream', cause: 'UNKNOWN (2): boom' },
   })
 })
 
@@ -256,6 +285,43 @@ test('reads what the plugin prints, and hears when the stream breaks', async (t)
     ['stdout', 'a'],
     ['stderr', 'b'],
   ])
+})
+
+test('gives others their turn while the plugin prints a flood in one message', async (t) => {
+  const data = Buffer.alloc(40_000)
+  const { connection } = await serve(
+    t,
+    {
+      streamStdio: (call: { write: (bytes: Buffer) => void }) => {
+        const message = wire('plugin.StdioData').serialize({
+          channel: 1,
+          data: Buffer.concat([data, data, data, data]),
+        })
+        call.write(message)
+      },
+    },
+    { receiveLimitBytes: 1024 * 1024 },
+  )
+  const turns: Array<number> = []
+  let turn = 0
+  let isOver = false
+  const over = new Promise<void>((resolve) => {
+    let size = 0
+    connection.readStdio(
+      (_channel, piece) => {
+        turns.push(turn)
+        size += piece.length
+        if (size === 4 * data.length) resolve()
+      },
+      () => undefined,
+    )
+  }).finally(() => (isOver = true))
+  while (!isOver) {
+    await settle()
+    turn += 1
+  }
+  await over
+  t.is(new Set(turns).size, 3)
 })
 
 test('says nothing when the plugin has no such stream', async (t) => {

@@ -24,13 +24,13 @@ const table: ReadonlyArray<readonly [string, CallFailure, AggregatorError['_tag'
     'PluginTimeout',
     'plugin "testds" did not answer queryData in time',
   ],
-  ['CANCELLED by the plugin', failure(1, 'gave up'), 'PluginFailed', 'plugin "testds" failed: gave up'],
-  ['UNKNOWN', failure(2, 'boom'), 'PluginFailed', 'plugin "testds" failed: boom'],
-  ['UNKNOWN without a word', failure(2, ''), 'PluginFailed', 'plugin "testds" failed'],
+  ['CANCELLED by the plugin', failure(1, 'gave up'), 'PluginFailed', 'plugin "testds" failed in queryData'],
+  ['UNKNOWN', failure(2, 'boom'), 'PluginFailed', 'plugin "testds" failed in queryData'],
+  ['UNKNOWN without a word', failure(2, ''), 'PluginFailed', 'plugin "testds" failed in queryData'],
   ['INVALID_ARGUMENT', failure(3, 'bad query'), 'BadRequest', 'plugin "testds" refused the request: bad query'],
   ['DEADLINE_EXCEEDED', failure(4, ''), 'PluginTimeout', 'plugin "testds" did not answer queryData in time'],
-  ['NOT_FOUND', failure(5, 'no table'), 'PluginFailed', 'plugin "testds" failed: no table'],
-  ['PERMISSION_DENIED', failure(7, 'no'), 'PluginFailed', 'plugin "testds" failed: no'],
+  ['NOT_FOUND', failure(5, 'no table'), 'PluginFailed', 'plugin "testds" failed in queryData'],
+  ['PERMISSION_DENIED', failure(7, 'no'), 'PluginFailed', 'plugin "testds" failed in queryData'],
   [
     'RESOURCE_EXHAUSTED for our request',
     failure(8, 'grpc: received message larger than max (100 vs. 16)'),
@@ -43,7 +43,7 @@ const table: ReadonlyArray<readonly [string, CallFailure, AggregatorError['_tag'
     'BadPlugin',
     'plugin "testds" answered 101 bytes, the limit is 64 (option plugins.receiveLimitBytes)',
   ],
-  ['RESOURCE_EXHAUSTED of its own', failure(8, 'quota'), 'PluginFailed', 'plugin "testds" failed: quota'],
+  ['RESOURCE_EXHAUSTED of its own', failure(8, 'quota'), 'PluginFailed', 'plugin "testds" failed in queryData'],
   ['UNIMPLEMENTED', failure(12, 'unknown service'), 'NotImplemented', 'plugin "testds" does not implement queryData'],
   [
     'UNIMPLEMENTED by an HTTP server',
@@ -55,11 +55,11 @@ const table: ReadonlyArray<readonly [string, CallFailure, AggregatorError['_tag'
     'INTERNAL',
     failure(13, 'Response message parsing error: index out of range'),
     'BadPlugin',
-    'plugin "testds" answered what is no queryData response: Response message parsing error: index out of range',
+    'plugin "testds" answered what is no queryData response',
   ],
   ['UNAVAILABLE', failure(14, 'connect ENOENT /run/x'), 'PluginUnavailable', 'plugin "testds" is unavailable'],
-  ['UNAUTHENTICATED', failure(16, 'who?'), 'PluginFailed', 'plugin "testds" failed: who?'],
-  ['an unknown code', failure(99, 'what?'), 'PluginFailed', 'plugin "testds" failed: what?'],
+  ['UNAUTHENTICATED', failure(16, 'who?'), 'PluginFailed', 'plugin "testds" failed in queryData'],
+  ['an unknown code', failure(99, 'what?'), 'PluginFailed', 'plugin "testds" failed in queryData'],
 ]
 
 for (const [what, given, tag, message] of table) {
@@ -71,10 +71,23 @@ for (const [what, given, tag, message] of table) {
 }
 
 test("keeps the plugin's words to one line of 1 KiB", (t) => {
-  const error = toAggregatorError(failure(2, `a\r\n\tb\u0000${'x'.repeat(5000)}`), failed)
+  const error = toAggregatorError(failure(3, `a\r\n\tb\u0000${'x'.repeat(5000)}`), failed)
   const { message } = toStatus(error)
-  t.true(message.startsWith('plugin "testds" failed: a b x'))
-  t.is(message.length, 'plugin "testds" failed: '.length + 1024)
+  t.true(message.startsWith('plugin "testds" refused the request: a b x'))
+  t.is(message.length, 'plugin "testds" refused the request: '.length + 1024)
+})
+
+const secret = 'open /var/lib/secret.pem: goroutine 12 [running]'
+const codes = [0, 1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 99]
+for (const code of codes) {
+  test(`tells a client nothing of what the plugin says with code ${String(code)}`, (t) => {
+    t.notRegex(JSON.stringify(toStatus(toAggregatorError(failure(code, secret), failed))), /secret|goroutine/)
+  })
+}
+
+test("keeps the plugin's words for the log", (t) => {
+  t.like(toAggregatorError(failure(2, secret), failed), { cause: `UNKNOWN (2): ${secret}` })
+  t.like(toAggregatorError(failure(13, secret), failed), { _tag: 'BadPlugin', cause: secret })
 })
 
 const wire = definitionsForTests()

@@ -3,9 +3,9 @@ import test from 'ava'
 import { createLogReader } from '../../../src/plugins/process/logs.ts'
 import { recordingLogger } from '../_setup.ts'
 
-const read = (lines: ReadonlyArray<string>): ReadonlyArray<unknown> => {
+const read = (lines: ReadonlyArray<string>, take = (): boolean => true): ReadonlyArray<unknown> => {
   const logger = recordingLogger()
-  const log = createLogReader(logger, 'testds')
+  const log = createLogReader(logger, 'testds', { take, end: () => undefined })
   lines.forEach(log)
   return logger.lines.map(({ level, message, fields }) => [level, message, fields])
 }
@@ -67,4 +67,31 @@ for (const start of ['panic: boom', 'fatal error: all goroutines are asleep - de
 test('does not let a plugin speak in the name of another', (t) => {
   const line = hclog({ '@level': 'info', '@message': 'hi', plugin: 'other' })
   t.deepEqual(read([line]), [['info', 'hi', { plugin }]])
+})
+
+test('logs no line that the budget refuses, but the first one of a crash, and marks what follows', (t) => {
+  const refuseAll = () => read(['a', 'panic: boom', 'panic: again', 'goroutine 1 [running]:'], () => false)
+  t.deepEqual(refuseAll(), [['error', 'panic: boom', { plugin }]])
+  const allowed = [false, true]
+  t.deepEqual(
+    read(['a', 'panic: boom', 'goroutine 1 [running]:'], () => allowed.shift() ?? false),
+    [
+      ['error', 'panic: boom', { plugin }],
+      ['error', 'goroutine 1 [running]:', { plugin }],
+    ],
+  )
+})
+
+test('does not parse a line that the budget refuses', (t) => {
+  const { parse } = JSON
+  let parsed = 0
+  JSON.parse = (text: string): unknown => {
+    parsed += 1
+    return parse(text)
+  }
+  t.teardown(() => {
+    JSON.parse = parse
+  })
+  read([hclog({ '@level': 'info', '@message': 'hi' })], () => false)
+  t.is(parsed, 0)
 })

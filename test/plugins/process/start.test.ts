@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -27,7 +27,9 @@ class Remembering extends Set<Running> {
   }
 }
 
-interface Setup extends Partial<Pick<StartOptions, 'startTimeoutMs' | 'stopGraceMs' | 'receiveLimitBytes'>> {
+interface Setup extends Partial<
+  Pick<StartOptions, 'startTimeoutMs' | 'stopGraceMs' | 'receiveLimitBytes' | 'environment'>
+> {
   readonly settings?: Readonly<Record<string, string>>
   readonly findExecutable?: () => string
 }
@@ -42,6 +44,7 @@ const setUp = (t: ExecutionContext, script: string, { settings = {}, ...rest }: 
     environment: (socketDirectory) => pluginEnvironment({ host: process.env, env: {}, settings, socketDirectory }),
     logger,
     receiveLimitBytes: 1024 * 1024,
+    maxFrames: 10_000,
     startTimeoutMs: 20_000,
     stopGraceMs: 2_000,
     running,
@@ -132,6 +135,21 @@ test('fails when the program may not be run', async (t) => {
   t.like(error, { exit: { error: { code: 'EACCES' } } })
 })
 
+test('leaves no socket directory behind when Node cannot even try', async (t) => {
+  let directory = ''
+  const { start, running } = setUp(t, silence, {
+    environment: (socketDirectory) => {
+      directory = socketDirectory
+      // longer than any system takes: spawn throws E2BIG
+      return { BIG: 'x'.repeat(8 * 1024 * 1024) }
+    },
+  })
+  await t.throwsAsync(start(), { code: 'E2BIG' })
+  t.true(directory.startsWith(runtimeDirectory))
+  t.false(existsSync(directory))
+  t.is(running.size, 0)
+})
+
 test('kills a plugin that starts when the host closes', async (t) => {
   const { start, running } = setUp(t, silence)
   const controller = new AbortController()
@@ -155,7 +173,7 @@ test('runs a plugin: calls, logs, environment, end', async (t) => {
   await logger.find(({ level, message, fields }) => level === 'info' && message === 'asked' && fields['n'] === 1)
   await logger.find(({ level, message }) => level === 'debug' && message === 'printed by the plugin')
   t.like(jsonOf(await ask('environment')), { GF_PLUGIN_MAX_ROWS: '7', PLUGIN_PROTOCOL_VERSIONS: '2' })
-  t.like(await ask('fail'), { left: { _tag: 'PluginFailed', message: 'plugin "testds" failed: no such table' } })
+  t.like(await ask('fail'), { left: { _tag: 'PluginFailed', cause: 'UNKNOWN (2): no such table' } })
   t.like(await ask('big', 2_000_000), { left: { _tag: 'BadPlugin' } })
   t.like(await ask('', 1, 'x'.repeat(17 * 1024 * 1024)), {
     left: { _tag: 'BodyTooLarge', limitBytes: 16 * 1024 * 1024 },
@@ -169,6 +187,21 @@ test('runs a plugin: calls, logs, environment, end', async (t) => {
   t.like(await plugin.ended, { code: 0, signal: null })
   t.deepEqual(running.pids.filter(isAlive), [])
   t.like(await ask(''), { left: { _tag: 'PluginUnavailable' } })
+})
+
+test('drops what a plugin logs too much, and tells how many lines', async (t) => {
+  const { start, logger } = setUp(t, nodePlugin)
+  const plugin = await start()
+  await plugin.client.queryData(query('chatter'), within(10_000))()
+  await plugin.stop()
+  await plugin.ended
+  const logged = logger.lines.filter(({ message }) => message === 'x').length
+  const dropped = logger.lines
+    .map(({ fields }) => Number(fields['dropped'] ?? 0))
+    .reduce((sum, count) => sum + count, 0)
+  // what it printed by way of gRPC counts too
+  t.true(logged + dropped >= 3000)
+  t.true(dropped > 0)
 })
 
 test('ends all running calls when the process crashes', async (t) => {

@@ -3,36 +3,9 @@ import test, { type ExecutionContext } from 'ava'
 import { E, TE } from '../../../src/fp.ts'
 import type { CallOptions, PluginClient, QueryDataResponse } from '../../../src/plugin.ts'
 import type { ProcessExit } from '../../../src/plugins/process/child.ts'
-import type { Clock } from '../../../src/plugins/process/clock.ts'
 import type { PluginProcess } from '../../../src/plugins/process/start.ts'
 import { createSupervisor, type SupervisorOptions } from '../../../src/plugins/process/supervisor.ts'
-import { admission, query, recordingLogger, within } from '../_setup.ts'
-
-/** Lets everything run that is ready to. */
-const settle = () => new Promise<void>((resolve) => setImmediate(resolve))
-
-const createManualClock = () => {
-  let now = 1_000_000
-  const timers = new Set<{ readonly at: number; readonly callback: () => void }>()
-  const clock: Clock = {
-    now: () => now,
-    setTimeout: (callback, delayMs) => {
-      const timer = { at: now + delayMs, callback }
-      timers.add(timer)
-      return () => timers.delete(timer)
-    },
-  }
-  const advance = async (ms: number): Promise<void> => {
-    now += ms
-    for (const timer of [...timers].sort((a, b) => a.at - b.at)) {
-      if (timer.at > now || !timers.delete(timer)) continue
-      timer.callback()
-      await settle()
-    }
-    await settle()
-  }
-  return { clock, advance, timers }
-}
+import { admission, createManualClock, query, recordingLogger, settle, within } from '../_setup.ts'
 
 const response: QueryDataResponse = { responses: new Map() }
 

@@ -1,0 +1,65 @@
+import { execFile } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+import test from 'ava'
+
+import { spawnChild } from '../../../src/plugins/process/child.ts'
+import { recordingLogger, settle, temporaryDirectory, writeScript } from '../_setup.ts'
+
+const source = (path: string): string => JSON.stringify(new URL(`../../../src/${path}`, import.meta.url).href)
+const tsx = new URL('../../../node_modules/tsx/dist/loader.mjs', import.meta.url).href
+
+test('takes a program for one that exits with an error when the host is out of file descriptors', async (t) => {
+  const program = join(temporaryDirectory(t), 'host.mts')
+  writeFileSync(
+    program,
+    `import { openSync } from 'node:fs'
+    import { silentLogger as logger } from ${source('logger.ts')}
+    import { spawnChild } from ${source('plugins/process/child.ts')}
+    const budget = { take: () => true, end: () => undefined }
+    const options = { pluginId: 'testds', executable: '/bin/sh', environment: {}, logger, budget }
+    try {
+      for (;;) openSync('/dev/null', 'r')
+    } catch {}
+    const child = spawnChild(options)
+    child.kill()
+    await child.exited
+    const { code, error } = await child.closed
+    process.stdout.write(JSON.stringify({ code, error: error.code }))`,
+  )
+  const stdout = await new Promise<string>((resolve, reject) => {
+    const command = `ulimit -n 64; exec '${process.execPath}' --import '${tsx}' '${program}'`
+    execFile('/bin/sh', ['-c', command], (error, stdout, stderr) => {
+      if (error === null) resolve(stdout)
+      else reject(new Error(stderr))
+    })
+  })
+  t.deepEqual(JSON.parse(stdout), { code: null, error: 'EMFILE' })
+})
+
+test('gives others their turn while a plugin floods its pipes, and keeps the last lines', async (t) => {
+  const flood = `yes x | head -c 4000000 >&2; echo last >&2`
+  const executable = writeScript(temporaryDirectory(t), 'run', flood)
+  let lines = 0
+  const take = (): boolean => {
+    lines += 1
+    return false
+  }
+  const environment = { PATH: process.env['PATH'] ?? '' }
+  const budget = { take, end: () => undefined }
+  const logger = recordingLogger()
+  const child = spawnChild({ pluginId: 'testds', executable, environment, logger, budget })
+  let mostInATurn = 0
+  let isClosed = false
+  const closed = child.closed.finally(() => (isClosed = true))
+  for (let before = 0; !isClosed; before = lines) {
+    await settle()
+    mostInATurn = Math.max(mostInATurn, lines - before)
+  }
+  const { stderr } = await closed
+  t.is(lines, 2_000_001)
+  t.true(mostInATurn <= 64 * 1024, `${String(mostInATurn)} lines in one turn`)
+  t.deepEqual(stderr.slice(-2), ['x', 'last'])
+  t.deepEqual(logger.lines, [])
+})
