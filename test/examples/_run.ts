@@ -34,8 +34,11 @@ export const runExample = (t: ExecutionContext, file: string, env: Record<string
     for (const look of waiting) look()
   })
   t.teardown(async () => {
-    child.kill('SIGKILL')
+    // Killed outright, it would leave its plugins behind.
+    child.kill('SIGTERM')
+    const timer = setTimeout(() => child.kill('SIGKILL'), 20_000)
     await exited
+    clearTimeout(timer)
   })
   const line = (pattern: RegExp): Promise<string> =>
     new Promise((resolve, reject) => {
