@@ -29,13 +29,16 @@ export const pluginContextOf = (subject: Subject, env: PluginEnv): Result<Plugin
   return pipe(
     env.contexts.getInstanceSettings({ pluginId: pluginID, pluginType, uid, namespace }, env.signal),
     TE.map((settings) => ({
-      ...settings,
+      orgId: settings.orgId,
       pluginId: pluginID,
+      user: user && toPluginUser(user),
+      appInstanceSettings: settings.appInstanceSettings,
+      dataSourceInstanceSettings: settings.dataSourceInstanceSettings,
+      grafanaConfig: settings.grafanaConfig,
       pluginVersion: env.plugin.version,
       userAgent: env.userAgent,
       apiVersion: version,
       namespace,
-      ...(user === undefined ? {} : { user: toPluginUser(user) }),
     })),
   )
 }

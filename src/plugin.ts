@@ -34,9 +34,9 @@ export interface PluginUser {
 export interface PluginContext {
   readonly orgId: number
   readonly pluginId: string
-  readonly user?: PluginUser
-  readonly appInstanceSettings?: AppInstanceSettings
-  readonly dataSourceInstanceSettings?: DataSourceInstanceSettings
+  readonly user?: PluginUser | undefined
+  readonly appInstanceSettings?: AppInstanceSettings | undefined
+  readonly dataSourceInstanceSettings?: DataSourceInstanceSettings | undefined
   /** Keep it the same from call to call: an SDK plugin rebuilds its instance when it changes. */
   readonly grafanaConfig: Readonly<Record<string, string>>
   readonly pluginVersion: string

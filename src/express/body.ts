@@ -22,34 +22,16 @@ const parse = (text: string): E.Either<AggregatorError, JsonBody> =>
 
 const tooLarge = (limitBytes: number): AggregatorError => ({ _tag: 'BodyTooLarge', limitBytes, option })
 
-const readBytes = (
-  request: IncomingMessage,
-  limitBytes: number,
-  signal: AbortSignal,
-): Promise<E.Either<AggregatorError, Buffer>> =>
-  new Promise((resolve) => {
-    const chunks: Buffer[] = []
-    let size = 0
-    const settle = (result: E.Either<AggregatorError, Buffer>): void => {
-      request.off('data', take).off('end', end).off('close', leave).off('error', leave)
-      signal.removeEventListener('abort', leave)
-      chunks.length = 0
-      resolve(result)
-    }
-    const take = (chunk: Buffer): void => {
-      size += chunk.length
-      if (size > limitBytes) settle(E.left(tooLarge(limitBytes)))
-      else chunks.push(chunk)
-    }
-    const end = (): void => {
-      settle(E.right(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)))
-    }
-    const leave = (): void => {
-      settle(E.left({ _tag: 'Cancelled' }))
-    }
-    request.on('data', take).on('end', end).on('close', leave).on('error', leave)
-    signal.addEventListener('abort', leave)
-  })
+/** A body that is read when somebody asks, as long as somebody waits. */
+export interface BodyReader {
+  /**
+   * The body as JSON, whatever its Content-Type says: `curl -d` says form. Fails with BadRequest, BodyTooLarge,
+   * UnsupportedMediaType (compressed, or consumed as something else), Cancelled (the client left, or `stop`).
+   */
+  readonly readJson: Result<JsonBody>
+  /** Nobody waits any more: gives back what was read so far. */
+  readonly stop: () => void
+}
 
 const isForm = (request: IncomingMessage): boolean =>
   /^\s*(application\/x-www-form-urlencoded|multipart\/)/i.test(request.headers['content-type'] ?? '')
@@ -68,14 +50,35 @@ const fromParsed = ({ body, rawBody }: HostRequest, request: IncomingMessage): E
   return E.tryCatch((): JsonBody => ({ value: body, text: JSON.stringify(body) }), notJson)
 }
 
-/**
- * Reads a body as JSON, whatever its Content-Type says: `curl -d` says form. Not run, it touches nothing. Fails with
- * BadRequest, BodyTooLarge, UnsupportedMediaType (compressed, or consumed as something else), Cancelled (also when `signal` says
- * that nobody waits for it any more).
- */
-export const readJson =
-  (request: HostRequest, limitBytes: number, signal: AbortSignal): Result<JsonBody> =>
-  async () => {
+/** Looks at nothing and attaches nothing before `readJson` is run. */
+export const bodyReader = (request: HostRequest, limitBytes: number): BodyReader => {
+  let stop = (): void => undefined
+
+  const readBytes = (): Promise<E.Either<AggregatorError, Buffer>> =>
+    new Promise((resolve) => {
+      const chunks: Buffer[] = []
+      let size = 0
+      const settle = (result: E.Either<AggregatorError, Buffer>): void => {
+        request.off('data', take).off('end', end).off('close', leave).off('error', leave)
+        chunks.length = 0
+        resolve(result)
+      }
+      const take = (chunk: Buffer): void => {
+        size += chunk.length
+        if (size > limitBytes) settle(E.left(tooLarge(limitBytes)))
+        else chunks.push(chunk)
+      }
+      const end = (): void => {
+        settle(E.right(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)))
+      }
+      const leave = (): void => {
+        settle(E.left({ _tag: 'Cancelled' }))
+      }
+      stop = leave
+      request.on('data', take).on('end', end).on('close', leave).on('error', leave)
+    })
+
+  const read = async (): Promise<E.Either<AggregatorError, JsonBody>> => {
     if (request.readableDidRead || request.readableEnded) return fromParsed(request, request)
     const encoding = request.headers['content-encoding'] ?? 'identity'
     if (encoding !== 'identity') {
@@ -83,10 +86,18 @@ export const readJson =
     }
     if (Number(request.headers['content-length'] ?? 0) > limitBytes) return E.left(tooLarge(limitBytes))
     return pipe(
-      await readBytes(request, limitBytes, signal),
+      await readBytes(),
       E.flatMap((bytes) => parse(bytes.toString())),
     )
   }
+
+  return {
+    readJson: read,
+    stop: () => {
+      stop()
+    },
+  }
+}
 
 /** How long a client may go on sending a body that nobody reads, ms, as nginx lingers: cut at once, it might miss its answer. */
 const lingerMs = 2000

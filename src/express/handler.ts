@@ -4,7 +4,7 @@ import { unexpected, type AggregatorError, type Result } from '../errors.ts'
 import { E, TE } from '../fp.ts'
 import { failure, type Arrival, type HttpAnswer } from '../http.ts'
 import { send } from './answer.ts'
-import { discardRest, readJson, type HostRequest } from './body.ts'
+import { bodyReader, discardRest, type BodyReader, type HostRequest } from './body.ts'
 import { watchClient, type Client } from './client.ts'
 import { userOf } from './user.ts'
 
@@ -48,7 +48,7 @@ export const door = <A>({ match, serve, bodyLimitBytes, stallMs }: Inside<A>): D
   let isDraining = false
 
   /** What the host left on the request may throw when it is looked at. */
-  const begin = (claim: A, request: HostRequest, client: Client, reading: AbortSignal): Result<HttpAnswer> => {
+  const begin = (claim: A, request: HostRequest, client: Client, body: BodyReader): Result<HttpAnswer> => {
     try {
       const arrival: Arrival = {
         method: request.method ?? '',
@@ -56,7 +56,7 @@ export const door = <A>({ match, serve, bodyLimitBytes, stallMs }: Inside<A>): D
         user: userOf(request),
         receivedAtMs: Date.now(),
         over: client.over,
-        readJson: readJson(request, bodyLimitBytes, reading),
+        readJson: body.readJson,
       }
       return serve(claim, arrival, client.signal, isDraining ? closing : undefined)
     } catch (cause) {
@@ -65,9 +65,9 @@ export const door = <A>({ match, serve, bodyLimitBytes, stallMs }: Inside<A>): D
   }
 
   const answer = async (claim: A, request: HostRequest, response: ServerResponse, client: Client): Promise<void> => {
-    const reading = new AbortController()
-    const result = await begin(claim, request, client, reading.signal)()
-    reading.abort()
+    const body = bodyReader(request, bodyLimitBytes)
+    const result = await begin(claim, request, client, body)()
+    body.stop()
     const error = E.isLeft(result) ? result.left : undefined
     // Nothing is written to a client that left; one that is still there was cancelled by the drain.
     const told = error?._tag === 'Cancelled' ? closing : error

@@ -100,6 +100,8 @@ test('tells the plugin instance, user, namespace and queries', async (t) => {
       call: 'queryData',
       request: {
         pluginContext: {
+          appInstanceSettings: undefined,
+          dataSourceInstanceSettings: undefined,
           ...settings,
           pluginId: 'p',
           pluginVersion: '1.0.0',
