@@ -13,7 +13,7 @@ import { observeAll } from './telemetry.ts'
 /** The Router: mount it first with `app.use()`. */
 export interface DataPlaneAggregator extends AsyncDisposable {
   (...args: Parameters<Door['handler']>): void
-  /** Resolves when the first snapshot of the source is compiled. */
+  /** Resolves when the first snapshot of the source is compiled; a directory that cannot be read counts as empty, and is logged. */
   readonly ready: Promise<void>
   /** Every object that the source found: routed, routed in part (conflicts), or rejected, and why. */
   readonly registry: () => Registry

@@ -27,7 +27,7 @@ export interface AggregatorOptions {
   readonly plugins: PluginHost
   /** Where instance settings and secrets come from: `provisionedContexts(file)`, `staticContexts({...})`. */
   readonly contexts: PluginContextProvider
-  /** Default: says nothing. `console` fits. */
+  /** Default: says nothing. `console` fits. `pluginDirectory` and `provisionedContexts` take one of their own. */
   readonly logger?: Logger
   /** Asked for each claimed request. Default: everything is allowed, for a host that authorizes before it comes here. */
   readonly authorize?: Authorize
@@ -83,6 +83,19 @@ const check = (isRight: boolean, option: string, expected: string, value: unknow
   if (!isRight) throw wrong(option, expected, value)
 }
 
+/** Every name there is: a misspelt `authorize` must not mean that everything is allowed. */
+const known = {
+  '': ['source', 'plugins', 'contexts', 'logger', 'authorize', 'limits', 'metrics', 'tracer', 'userAgent'],
+  'limits.': ['bodyBytes', 'requestTimeoutMs', 'inFlight', 'drainMs', 'stallMs'],
+  'limits.inFlight.': ['reads', 'writes'],
+} as const
+
+const refuseUnknown = (prefix: keyof typeof known, given: object): void => {
+  const names: ReadonlyArray<string> = known[prefix]
+  const unknown = Object.keys(given).find((name) => !names.includes(name))
+  if (unknown !== undefined) throw new TypeError(`unknown option ${prefix}${unknown}, known: ${names.join(', ')}`)
+}
+
 /** Checks options and fills in defaults; the caller's object is never written to. Throws a TypeError that names the option. */
 export const toSettings = (options: AggregatorOptions): Settings => {
   const given: unknown = options
@@ -112,6 +125,9 @@ export const toSettings = (options: AggregatorOptions): Settings => {
   check(isUnsetOr(tracer, 'startSpan'), 'tracer', 'a Tracer of @opentelemetry/api', tracer)
   check(has(limits), 'limits', 'an object', limits)
   check(isUnsetOr(limits.inFlight), 'limits.inFlight', 'an object', limits.inFlight)
+  refuseUnknown('', options)
+  refuseUnknown('limits.', limits)
+  refuseUnknown('limits.inFlight.', limits.inFlight ?? {})
   check(typeof userAgent === 'string', 'userAgent', 'a string', userAgent)
   return {
     source,

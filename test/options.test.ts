@@ -126,3 +126,15 @@ test('makes a logger harmless that throws', (t) => {
   const { logger } = toSettings({ ...given, logger: { debug: broken, info: broken, warn: broken, error: broken } })
   t.notThrows(() => logger.warn('a'))
 })
+
+const misspelt: Readonly<Record<string, object>> = {
+  authorise: { authorise: () => false },
+  'limits.bodybytes': { limits: { bodybytes: 1 } },
+  'limits.inFlight.read': { limits: { inFlight: { read: 1 } } },
+}
+for (const [name, options] of Object.entries(misspelt)) {
+  test(`refuses the unknown option ${name}`, (t) => {
+    const { message } = t.throws(() => toSettings({ ...given, ...options }), { instanceOf: TypeError })
+    t.true(message.startsWith(`unknown option ${name}, known: `))
+  })
+}

@@ -149,8 +149,8 @@ const check = (shape: DataPlaneServiceShape): Causes => {
 }
 
 /**
- * Decodes and validates one object of unknown origin. Left: every wrong field at once, with paths such as
- * `spec.services[1].path`. The rules are ours: upstream had none, and a bad object could bring its server down.
+ * Decodes and validates one object of unknown origin. Left: every field of a wrong type, or else every wrong value, with
+ * paths such as `spec.services[1].path`. The rules are ours: upstream had none, and a bad object could bring its server down.
  */
 export const parseDataPlaneService = (value: unknown): E.Either<Causes, DataPlaneService> =>
   pipe(

@@ -115,7 +115,10 @@ const checkStation = async (folder: string, station: string, actual: unknown, re
     await writeFile(file, `${JSON.stringify(actual, null, 2)}\n`)
     return
   }
-  assert.ok(existsSync(file), `${station} is missing, where the pipeline gave ${JSON.stringify(actual)}`)
+  assert.ok(
+    existsSync(file),
+    `${station} is missing, where the pipeline gave ${JSON.stringify(actual)} (option record writes it)`,
+  )
   assert.deepEqual(actual, await readJsonFile(file), station)
 }
 
@@ -153,12 +156,13 @@ const checkCase = async (folder: string, options: FixtureOptions): Promise<void>
 /**
  * Finds all cases below a folder: `<service>/<case>/1-request.json`, with `2-call.json` (what reached the plugin), `3-answer.json`
  * (what it answers) and `4-response.json`, `4-status.json` or `4-next.json` (what the client gets). No server, no socket.
- * Works with any test runner: `for (const { name, check } of await readFixtures(dir, { services })) test(name, check)`.
+ * Rejects when there is none. Works with any test runner: `for (const { name, check } of await readFixtures(dir, { services })) test(name, check)`.
  */
 export const readFixtures = async (root: string, options: FixtureOptions): Promise<ReadonlyArray<Fixture>> => {
   const files = await readdir(root, { recursive: true })
-  return files
-    .filter((file) => file.endsWith('1-request.json'))
+  const requests = files.filter((file) => file.endsWith('1-request.json'))
+  if (requests.length === 0) throw new Error(`expected cases below ${root}, got no file 1-request.json`)
+  return requests
     .map((file) => file.slice(0, -'1-request.json'.length).replace(/[/\\]$/, ''))
     .toSorted()
     .map((folder) => ({
