@@ -113,7 +113,8 @@ export const spawnChild = ({ pluginId, executable, environment, logger, budget }
     exited,
     closed,
     kill: () => {
-      child.kill('SIGKILL')
+      // A process that was not spawned has no pid, and Node would signal whatever number stands in its place: 0 is our own group.
+      if (child.pid !== undefined) child.kill('SIGKILL')
     },
   }
 }

@@ -10,7 +10,7 @@ import { recordingLogger, settle, temporaryDirectory, writeScript } from '../_se
 const source = (path: string): string => JSON.stringify(new URL(`../../../src/${path}`, import.meta.url).href)
 const tsx = new URL('../../../node_modules/tsx/dist/loader.mjs', import.meta.url).href
 
-test('takes a program for one that exits with an error when the host is out of file descriptors', async (t) => {
+test('signals nobody, and takes a program for one that exits with an error, when the host is out of file descriptors', async (t) => {
   const program = join(temporaryDirectory(t), 'host.mts')
   writeFileSync(
     program,
@@ -23,10 +23,12 @@ test('takes a program for one that exits with an error when the host is out of f
       for (;;) openSync('/dev/null', 'r')
     } catch {}
     const child = spawnChild(options)
+    const signals = []
+    child.process.kill = (signal) => signals.push(signal)
     child.kill()
     await child.exited
     const { code, error } = await child.closed
-    process.stdout.write(JSON.stringify({ code, error: error.code }))`,
+    process.stdout.write(JSON.stringify({ code, error: error.code, signals }))`,
   )
   const stdout = await new Promise<string>((resolve, reject) => {
     const command = `ulimit -n 64; exec '${process.execPath}' --import '${tsx}' '${program}'`
@@ -35,7 +37,7 @@ test('takes a program for one that exits with an error when the host is out of f
       else reject(new Error(stderr))
     })
   })
-  t.deepEqual(JSON.parse(stdout), { code: null, error: 'EMFILE' })
+  t.deepEqual(JSON.parse(stdout), { code: null, error: 'EMFILE', signals: [] })
 })
 
 test('gives others their turn while a plugin floods its pipes, and keeps the last lines', async (t) => {
