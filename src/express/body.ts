@@ -37,7 +37,8 @@ const isForm = (request: IncomingMessage): boolean =>
   /^\s*(application\/x-www-form-urlencoded|multipart\/)/i.test(request.headers['content-type'] ?? '')
 
 /** Somebody before us has read the stream: what he made of it is all there is. Never wait for bytes that cannot come. */
-const fromParsed = ({ body, rawBody }: HostRequest, request: IncomingMessage): E.Either<AggregatorError, JsonBody> => {
+const fromParsed = (request: HostRequest): E.Either<AggregatorError, JsonBody> => {
+  const { body, rawBody } = request
   if (Buffer.isBuffer(rawBody)) return parse(rawBody.toString())
   if (Buffer.isBuffer(body)) return parse(body.toString())
   if (typeof body === 'string') return parse(body)
@@ -79,7 +80,7 @@ export const bodyReader = (request: HostRequest, limitBytes: number): BodyReader
     })
 
   const read = async (): Promise<E.Either<AggregatorError, JsonBody>> => {
-    if (request.readableDidRead || request.readableEnded) return fromParsed(request, request)
+    if (request.readableDidRead || request.readableEnded) return fromParsed(request)
     const encoding = request.headers['content-encoding'] ?? 'identity'
     if (encoding !== 'identity') {
       return E.left({ _tag: 'UnsupportedMediaType', message: 'expected a body without content encoding' })

@@ -30,6 +30,9 @@ const closing: AggregatorError = {
   retryAfterSeconds: 1,
 }
 
+/** Nothing is written to a client that left; one that is still there was cancelled by the drain. */
+const refusal = (error: AggregatorError): HttpAnswer => failure(error._tag === 'Cancelled' ? closing : error)
+
 /** Time for a cancelled request to tell its client so, ms; then the connection is cut. */
 const farewellMs = 500
 
@@ -68,10 +71,7 @@ export const door = <A>({ match, serve, bodyLimitBytes, stallMs }: Inside<A>): D
     const body = bodyReader(request, bodyLimitBytes)
     const result = await begin(claim, request, client, body)()
     body.stop()
-    const error = E.isLeft(result) ? result.left : undefined
-    // Nothing is written to a client that left; one that is still there was cancelled by the drain.
-    const told = error?._tag === 'Cancelled' ? closing : error
-    await send(response, E.isRight(result) ? result.right : failure(told ?? closing), { stallMs, over: client.over })
+    await send(response, E.isRight(result) ? result.right : refusal(result.left), { stallMs, over: client.over })
     discardRest(request)
   }
 
