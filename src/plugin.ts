@@ -1,4 +1,6 @@
-import type { Result } from './errors.ts'
+import type { AggregatorError, Result } from './errors.ts'
+import type { E } from './fp.ts'
+import type { PluginStatus, PluginWatcher } from './plugin-status.ts'
 
 /**
  * Messages of the plugin protocol, in the words of pluginv2's backend.proto, and the two ports behind which plugins and
@@ -86,6 +88,83 @@ export interface QueryDataResponse {
   readonly responses: ReadonlyMap<string, DataResponse>
 }
 
+/** One message of a chunked answer; messages of one frame share `frameId`, and only the first of them carries its metadata. */
+export interface QueryDataChunk {
+  readonly refId: string
+  readonly frameId: string
+  readonly format: DataFrameFormat
+  /** Empty in a message that tells of an error. */
+  readonly frame: Uint8Array
+  readonly error: string
+  readonly errorSource: string
+  readonly status: number
+}
+
+/** HTTP headers as lists of values; names as their sender spells them. */
+export type HeaderLists = Readonly<Record<string, ReadonlyArray<string>>>
+
+export interface CallResourceRequest {
+  readonly pluginContext: PluginContext
+  /** Below the plugin's resources, without a leading slash. */
+  readonly path: string
+  readonly method: string
+  /** `path` and the query string. */
+  readonly url: string
+  readonly headers: HeaderLists
+  readonly body: Uint8Array
+}
+
+/** One message of a resource's answer; status and headers count in the first one only. */
+export interface CallResourceResponse {
+  readonly status: number
+  readonly headers: HeaderLists
+  readonly body: Uint8Array
+}
+
+export interface CheckHealthRequest {
+  readonly pluginContext: PluginContext
+  /** As in QueryDataRequest. */
+  readonly headers: Readonly<Record<string, string>>
+}
+
+export interface CheckHealthResponse {
+  readonly status: 'UNKNOWN' | 'OK' | 'ERROR'
+  readonly message: string
+  /** JSON; empty when the plugin gave none. */
+  readonly jsonDetails: Uint8Array
+}
+
+export interface CollectMetricsRequest {
+  readonly pluginContext: PluginContext
+}
+
+export interface CollectMetricsResponse {
+  /** Prometheus text exposition format. */
+  readonly prometheus: Uint8Array
+}
+
+/** Of SubscribeStream, RunStream and PublishStream alike. */
+export interface StreamRequest {
+  readonly pluginContext: PluginContext
+  readonly path: string
+  /** JSON given by the client; may be empty. */
+  readonly data: Uint8Array
+  /** As in QueryDataRequest. */
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/** Of SubscribeStream and PublishStream alike. */
+export interface StreamResponse {
+  readonly status: 'OK' | 'NOT_FOUND' | 'PERMISSION_DENIED'
+  /** JSON; initial data of a subscription, or what shall be published; may be empty. */
+  readonly data: Uint8Array
+}
+
+export interface StreamPacket {
+  /** JSON. */
+  readonly data: Uint8Array
+}
+
 export interface GroupVersionKind {
   readonly group: string
   readonly version: string
@@ -123,22 +202,61 @@ export interface MutationResponse extends ValidationResponse {
   readonly objectBytes: Uint8Array
 }
 
+export interface RawObject {
+  readonly raw: Uint8Array
+  /** Shape: `application/json`. */
+  readonly contentType: string
+}
+
+export interface ConversionRequest {
+  readonly pluginContext: PluginContext
+  readonly uid: string
+  readonly objects: ReadonlyArray<RawObject>
+  readonly targetVersion: { readonly group: string; readonly version: string }
+}
+
+export interface ConversionResponse {
+  readonly uid: string
+  /** `undefined` when the plugin left it out. */
+  readonly result: StatusResult | undefined
+  readonly objects: ReadonlyArray<RawObject>
+}
+
 export interface CallOptions {
   /** Aborted when the client leaves or the deadline passes; the call must end at once. */
   readonly signal: AbortSignal
   /** What is left of the request's time when the call begins, ms. */
   readonly timeoutMs: number
+  /** Resolves when the answer is needed no more: until then its bytes count as in flight. Left out: when the call has ended. */
+  readonly over?: Promise<void>
+  /** Trace context for the plugin. Shape: `{ traceparent: '00-…-01' }`; printable ASCII, a few hundred bytes at most. */
+  readonly trace?: Readonly<Record<string, string>>
 }
+
+/**
+ * Messages in order, as they are taken: one that nobody takes waits at the plugin. A Left is the last one and tells why the
+ * rest is missing. The call begins with the first `next`, once; leaving the loop ends it. Iterating never rejects.
+ */
+export type MessageStream<A> = AsyncIterable<E.Either<AggregatorError, A>>
 
 /**
  * One plugin, whatever carries it: a process behind gRPC, or functions in this process. Each call fails with NotImplemented
  * (the plugin does not offer it), PluginUnavailable (down or starting), PluginTimeout, PluginFailed (it answered with an
- * error), BadPlugin (it answered garbage, or more than the limit), Cancelled.
+ * error), BadPlugin (it answered garbage, or more than the limit), TooManyRequests (its queue, or the memory for answers, is
+ * full), BodyTooLarge, Cancelled.
  */
 export interface PluginClient {
   queryData(request: QueryDataRequest, options: CallOptions): Result<QueryDataResponse>
+  queryChunkedData(request: QueryDataRequest, options: CallOptions): MessageStream<QueryDataChunk>
+  callResource(request: CallResourceRequest, options: CallOptions): MessageStream<CallResourceResponse>
+  checkHealth(request: CheckHealthRequest, options: CallOptions): Result<CheckHealthResponse>
+  collectMetrics(request: CollectMetricsRequest, options: CallOptions): Result<CollectMetricsResponse>
+  subscribeStream(request: StreamRequest, options: CallOptions): Result<StreamResponse>
+  runStream(request: StreamRequest, options: CallOptions): MessageStream<StreamPacket>
+  publishStream(request: StreamRequest, options: CallOptions): Result<StreamResponse>
   validateAdmission(request: AdmissionRequest, options: CallOptions): Result<ValidationResponse>
   mutateAdmission(request: AdmissionRequest, options: CallOptions): Result<MutationResponse>
+  convertObjects(request: ConversionRequest, options: CallOptions): Result<ConversionResponse>
 }
 
 export interface InstalledPlugin {
@@ -152,6 +270,10 @@ export interface InstalledPlugin {
 export interface PluginHost {
   /** `undefined`: no plugin of this id is installed. */
   plugin(pluginId: string): InstalledPlugin | undefined
+  /** What each plugin is doing; left out by hosts whose plugins have no life of their own. */
+  statuses?(): ReadonlyArray<PluginStatus>
+  /** Tells of each change of a plugin's state, from now on. Gives back what ends it. */
+  watch?(watcher: PluginWatcher): () => void
   /** Stops everything it started; resolves when no process, socket, timer or listener is left. */
   close(): Promise<void>
 }
