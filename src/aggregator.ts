@@ -4,10 +4,11 @@ import { door, type Door } from './express/handler.ts'
 import { encodeQueryData } from './frames/index.ts'
 import { applyLayers, layers } from './layers/index.ts'
 import { toSettings, type AggregatorOptions, type Settings } from './options.ts'
+import type { PluginStatus } from './plugin-status.ts'
 import { liveTable, type Registry } from './routing/live-table.ts'
 import { match } from './routing/match.ts'
 import { serviceDefinitions } from './services/index.ts'
-import { logRequests, requestMetrics, requestSpans } from './telemetry/index.ts'
+import { logRequests, pluginMetrics, requestMetrics, requestSpans } from './telemetry/index.ts'
 import { observeAll } from './telemetry.ts'
 
 /** The Router: mount it first with `app.use()`. */
@@ -17,6 +18,11 @@ export interface DataPlaneAggregator extends AsyncDisposable {
   readonly ready: Promise<void>
   /** Every object that the source found: routed, routed in part (conflicts), or rejected, and why. */
   readonly registry: () => Registry
+  /**
+   * What each plugin is doing, and how the last process of each went: exit code or signal, the last of stderr, how often it was
+   * started, the last error. For operators, not for clients. Empty where plugins have no life of their own.
+   */
+  readonly plugins: () => ReadonlyArray<PluginStatus>
   /**
    * Drains, then stops plugins and watches; leaves no process, socket, timer or listener behind. Call it before or after the
    * server's own. Rejects with an AggregateError when source, plugins or contexts fail to close, or take over a minute: the
@@ -45,18 +51,24 @@ const assemble = (settings: Settings): DataPlaneAggregator => {
     stallMs: settings.stallMs,
   })
 
+  const endMetrics = metrics === undefined ? undefined : pluginMetrics(metrics, plugins)
   const shutDown = async (): Promise<void> => {
     await drain(settings.drainMs)
-    await closeAll(
-      { source: table.close, plugins: () => plugins.close(), contexts: () => contexts.close?.() },
-      closeTimeoutMs,
-    )
+    try {
+      await closeAll(
+        { source: table.close, plugins: () => plugins.close(), contexts: () => contexts.close?.() },
+        closeTimeoutMs,
+      )
+    } finally {
+      endMetrics?.()
+    }
   }
   let closed: Promise<void> | undefined
   const close = (): Promise<void> => (closed ??= shutDown())
   return Object.assign((...args: Parameters<Door['handler']>) => handler(...args), {
     ready: table.ready,
     registry: table.registry,
+    plugins: () => plugins.statuses?.() ?? [],
     close,
     [Symbol.asyncDispose]: close,
   })

@@ -48,6 +48,7 @@ export const dispatch =
     const { service, type } = matched.claim
     const request = { ...arrival, path: matched.path, params, tail, query }
     const route = refusal === undefined ? routeOf(matched, arrival.method) : refusing(matched, refusal)
-    const env = { service, type, route, plugins, contexts, userAgent, signal, timeoutMs: requestTimeoutMs }
+    const { over } = arrival
+    const env = { service, type, route, plugins, contexts, userAgent, signal, timeoutMs: requestTimeoutMs, over }
     return handle(request, env)
   }

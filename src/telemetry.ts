@@ -17,6 +17,8 @@ export interface Outcome {
 export interface Observation {
   /** Calls `start`, at once, in the context that the request's work belongs to (of its span, say). */
   readonly within?: (start: () => void) => void
+  /** Trace context for whoever is called on the request's behalf. Shape: `{ traceparent: '00-…-01' }`. */
+  readonly trace?: Readonly<Record<string, string>>
   /** Told once, how it ended. */
   readonly ended: (outcome: Outcome) => void
 }
@@ -46,7 +48,9 @@ export const observeAll = (observers: ReadonlyArray<Observer>, logger: Logger = 
   return (request, env) => {
     const observations: Observation[] = []
     for (const observe of observers) attempt(() => observations.push(observe(request, env)))
+    const trace = observations.find((observation) => observation.trace !== undefined)?.trace
     return {
+      ...(trace === undefined ? {} : { trace }),
       within: (start) => {
         observations.reduceRight(
           (inner, { within }) => (within === undefined ? inner : () => attempt(() => within(inner))),

@@ -6,6 +6,7 @@ import test from 'ava'
 
 import { TE } from '../src/fp.ts'
 import type { PluginHost } from '../src/plugin.ts'
+import { recordingPlugins } from '../src/testing/index.ts'
 import { service } from './api/manifests.ts'
 import { serve } from './services/serve.ts'
 
@@ -42,7 +43,10 @@ for (const { path, text } of requests) {
       isHeld = large?.deref() !== undefined
       return TE.left({ _tag: 'Cancelled' } as const)()
     }
-    const client = { queryData: call, mutateAdmission: call, validateAdmission: call }
+    const { host } = recordingPlugins({ error: { _tag: 'Cancelled' } })
+    const other = host.plugin('hello')
+    if (other === undefined) throw new Error('expected a plugin')
+    const client = { ...other.client, queryData: call, mutateAdmission: call, validateAdmission: call }
     const plugins: PluginHost = {
       plugin: (id) => ({ id, version: '1.0.0', client }),
       close: () => Promise.resolve(),

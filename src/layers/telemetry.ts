@@ -15,10 +15,11 @@ export const telemetry =
     const begin = observeAll([observe])
     const handle = total(next)
     return (request, env) => async () => {
-      const { within, ended } = begin(request, env)
+      const { within, trace, ended } = begin(request, env)
+      const inner = trace === undefined ? env : { ...env, trace }
       const startedMs = performance.now()
       let running: ReturnType<Result<HttpAnswer>> | undefined
-      const start = (): ReturnType<Result<HttpAnswer>> => (running ??= handle(request, env)())
+      const start = (): ReturnType<Result<HttpAnswer>> => (running ??= handle(request, inner)())
       within?.(() => void start())
       const result = await start()
       const durationMs = performance.now() - startedMs

@@ -1,25 +1,12 @@
-import { Counter, Gauge, Histogram, type OpenMetricsContentType, type Registry } from 'prom-client'
+import { Histogram } from 'prom-client'
 
 import type { Observer } from '../telemetry.ts'
 import { errorSourceOf } from './error-source.ts'
 import { isKnownMethod } from './http-method.ts'
-
-/** The host's own registry of prom-client, of either text format. */
-export type MetricsRegistry = Registry | Registry<OpenMetricsContentType>
+import { counterIn, gaugeIn, type MetricsRegistry } from './registry.ts'
 
 /** Seconds. Source: apiserver_request_duration_seconds of the Kubernetes apiserver, so its panels and thresholds carry over. */
 const buckets = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60]
-
-/** The registry decides who is first: a second aggregator adds to the first one's metrics instead of failing. */
-const counterIn = <Label extends string>(
-  registry: MetricsRegistry,
-  name: string,
-  help: string,
-  labelNames: ReadonlyArray<Label>,
-): Counter<Label> => {
-  const known = registry.getSingleMetric<Label>(name)
-  return known instanceof Counter ? known : new Counter({ name, help, labelNames, registers: [registry] })
-}
 
 const durationIn = (registry: MetricsRegistry): Histogram<'dataplaneservice' | 'type'> => {
   const name = 'dataplane_aggregator_request_duration_seconds'
@@ -27,13 +14,6 @@ const durationIn = (registry: MetricsRegistry): Histogram<'dataplaneservice' | '
   if (known instanceof Histogram) return known
   const help = 'Time from the claim of a request to its answer, in seconds.'
   return new Histogram({ name, help, labelNames: ['dataplaneservice', 'type'], buckets, registers: [registry] })
-}
-
-const inFlightIn = (registry: MetricsRegistry): Gauge<'type'> => {
-  const name = 'dataplane_aggregator_requests_in_flight'
-  const known = registry.getSingleMetric<'type'>(name)
-  if (known instanceof Gauge) return known
-  return new Gauge({ name, help: 'Claimed requests under way.', labelNames: ['type'], registers: [registry] })
 }
 
 /**
@@ -58,7 +38,7 @@ export const requestMetrics = (registry: MetricsRegistry): Observer => {
     ['dataplaneservice', 'type', 'reason', 'error_source'],
   )
   const duration = durationIn(registry)
-  const inFlight = inFlightIn(registry)
+  const inFlight = gaugeIn(registry, 'dataplane_aggregator_requests_in_flight', 'Claimed requests under way.', ['type'])
 
   return ({ method }, { service, type }) => {
     const labels = { dataplaneservice: service.metadata.name, type }

@@ -36,10 +36,16 @@ const endingOf = ({ code, error }: Outcome): Attributes => {
   }
 }
 
+const isEmpty = (carrier: object): boolean => {
+  for (const _name in carrier) return false
+  return true
+}
+
 /**
  * One span for each claimed request, named by method and route template, in whose context the request is answered. Below a span
  * of the host it is INTERNAL, so a request is not served twice in the statistics; else it is the SERVER span, and its parent is
- * read from the request's headers by the host's propagator (`traceparent`). ERROR on 5xx. Without an SDK of the host it does nothing.
+ * read from the request's headers by the host's propagator (`traceparent`). ERROR on 5xx. Plugins get its context, as
+ * the host's propagator writes it. Without an SDK of the host it does nothing.
  */
 export const requestSpans =
   (tracer: Tracer = trace.getTracer('dataplane-aggregator')): Observer =>
@@ -52,10 +58,14 @@ export const requestSpans =
       { kind: isNested ? SpanKind.INTERNAL : SpanKind.SERVER, attributes: attributesOf(request, env) },
       parent,
     )
+    const within = trace.setSpan(parent, span)
+    const carrier: Record<string, string> = {}
+    propagation.inject(within, carrier)
     return {
       within: (start) => {
-        context.with(trace.setSpan(parent, span), start)
+        context.with(within, start)
       },
+      ...(isEmpty(carrier) ? {} : { trace: carrier }),
       ended: (outcome) => {
         span.setAttributes(endingOf(outcome))
         if (outcome.code >= 500) span.setStatus({ code: SpanStatusCode.ERROR })

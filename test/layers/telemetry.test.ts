@@ -131,3 +131,16 @@ test('answers in the context of the request span, each request in its own', asyn
   )
   t.is(new Set(ids).size, 2)
 })
+
+test('hands the trace context of an observer on with the request', async (t) => {
+  const given = { traceparent: '00-1-2-01' }
+  const seen: unknown[] = []
+  const handle: Handle = (_request, { trace: inner }) => {
+    seen.push(inner)
+    return TE.right(answered)
+  }
+  const observe: Observer = () => ({ ended: () => undefined, trace: given })
+  await telemetry(observe)(handle)(requestOf(), envOf())()
+  await telemetry(recordingObserver())(handle)(requestOf(), envOf())()
+  t.deepEqual(seen, [given, undefined])
+})

@@ -2,7 +2,8 @@ import test from 'ava'
 import { Counter, Gauge, Registry, register, type OpenMetricsContentType } from 'prom-client'
 
 import { toStatus, type AggregatorError } from '../../src/errors.ts'
-import { requestMetrics, type MetricsRegistry } from '../../src/telemetry/metrics.ts'
+import { requestMetrics } from '../../src/telemetry/metrics.ts'
+import type { MetricsRegistry } from '../../src/telemetry/registry.ts'
 import type { Outcome } from '../../src/telemetry.ts'
 import { cancelled, envOf, requestOf, served } from './requests.ts'
 

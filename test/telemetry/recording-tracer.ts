@@ -112,9 +112,14 @@ export const contextManager = (): ContextManager => {
 
 const shape = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/
 
-/** Reads `traceparent` of W3C Trace Context. */
+/** Reads and writes `traceparent` of W3C Trace Context. */
 export const traceparent: TextMapPropagator<unknown> = {
-  inject: () => undefined,
+  inject: (context, carrier, setter) => {
+    const span = trace.getSpanContext(context)
+    if (span === undefined) return
+    const { traceId, spanId, traceFlags } = span
+    setter.set(carrier, 'traceparent', `00-${traceId}-${spanId}-0${traceFlags.toString(16)}`)
+  },
   extract: (context, carrier, getter) => {
     const value = getter.get(carrier, 'traceparent')
     const [, traceId, spanId, flags] = (typeof value === 'string' && shape.exec(value)) || []

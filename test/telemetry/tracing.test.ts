@@ -131,3 +131,10 @@ test('does nothing and calls on when the host has no SDK', (t) => {
   ended(served)
   t.is(calls, 1)
 })
+
+test("gives plugins the context of the request's own span", (t) => {
+  const tracer = recordingTracer()
+  const { trace: given } = requestSpans(tracer)(requestOf(), envOf())
+  const [span] = tracer.spans
+  t.deepEqual(given, { traceparent: `00-${String(span?.context.traceId)}-${String(span?.context.spanId)}-01` })
+})

@@ -1,0 +1,37 @@
+import type { PluginHost } from '../plugin.ts'
+import type { PluginState } from '../plugin-status.ts'
+import { counterIn, gaugeIn, type MetricsRegistry } from './registry.ts'
+
+/** States in which calls fail that would have been answered. */
+const isUnavailable = (state: PluginState): boolean =>
+  state === 'unhealthy' || state === 'crashed' || state === 'crash-looping'
+
+/**
+ * Shows in a registry of the host which plugins are unavailable, how often each became so and by what, and how often each was
+ * started. Gives back what ends it. Source: aggregator_unavailable_apiservice of kube-aggregator, so its alerts carry over.
+ */
+export const pluginMetrics = (registry: MetricsRegistry, host: PluginHost): (() => void) => {
+  const unavailable = gaugeIn(registry, 'dataplane_aggregator_unavailable_plugin', 'Plugins that do not serve: 1.', [
+    'plugin',
+  ])
+  const unavailableTotal = counterIn(
+    registry,
+    'dataplane_aggregator_unavailable_plugin_total',
+    'How often a plugin stopped serving, by the state that it came to.',
+    ['plugin', 'reason'],
+  )
+  const starts = counterIn(registry, 'dataplane_aggregator_plugin_starts_total', 'How often a plugin was started.', [
+    'plugin',
+  ])
+
+  const unwatch = host.watch?.(({ from, to: { id: plugin, state } }) => {
+    unavailable.set({ plugin }, isUnavailable(state) ? 1 : 0)
+    if (isUnavailable(state) && !isUnavailable(from)) unavailableTotal.inc({ plugin, reason: state })
+    if (state === 'starting') starts.inc({ plugin })
+  })
+  for (const { id: plugin, state, startCount } of host.statuses?.() ?? []) {
+    unavailable.set({ plugin }, isUnavailable(state) ? 1 : 0)
+    starts.inc({ plugin }, startCount)
+  }
+  return () => unwatch?.()
+}
