@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 
 import { Client, credentials, Metadata } from '@grpc/grpc-js'
 import { loadSync, type MessageTypeDefinition } from '@grpc/proto-loader'
+import type { PluginContext, QueryDataRequest } from 'dataplane-aggregator'
 import type { Express } from 'express'
 
 import { pluginFile } from './plugin-directory.ts'
@@ -38,14 +39,20 @@ const answer = Buffer.from(
   }),
 )
 
-const pluginContext = {
+export const pluginContext: PluginContext = {
   orgId: 1,
   pluginId: 'bench',
   dataSourceInstanceSettings: {
     id: 123_456_789_012_345,
     uid: 'b1',
     name: 'b1',
+    url: '',
+    user: '',
+    database: '',
+    basicAuthEnabled: false,
+    basicAuthUser: '',
     jsonData: Buffer.from('{}'),
+    decryptedSecureJsonData: {},
     lastUpdatedMS: 1_700_000_000_000,
   },
   grafanaConfig: {
@@ -71,17 +78,17 @@ interface Body {
   readonly queries: ReadonlyArray<Query>
 }
 
-const toMessage = ({ from, to, queries }: Body) => ({
+const toMessage = ({ from, to, queries }: Body): QueryDataRequest => ({
   pluginContext,
   headers: {},
   queries: queries.map((query) => ({
     refId: query.refId,
+    queryType: '',
     maxDataPoints: query.maxDataPoints,
     intervalMS: query.intervalMs,
     timeRange: { fromEpochMS: Number(from), toEpochMS: Number(to) },
     json: Buffer.from(JSON.stringify(query)),
   })),
-  format: 'ARROW',
 })
 
 /** Shape of a handshake line: `1|2|unix|/tmp/plugin123|grpc|`. */
@@ -95,7 +102,10 @@ const startPlugin = async (socketDirectory: string): Promise<string> => {
   return `unix:${line.split('|')[3] ?? ''}`
 }
 
-export const mountBareQuery = async (app: Express, socketDirectory: string): Promise<void> => {
+/** QueryData with grpc-js alone, on a plugin process of its own, which ends with this one. */
+export const openBareQuery = async (
+  socketDirectory: string,
+): Promise<(request: QueryDataRequest, answered: (error: Error | null) => void) => void> => {
   const definitions = loadSync('pluginv2.proto', {
     keepCase: true,
     longs: Number,
@@ -103,8 +113,8 @@ export const mountBareQuery = async (app: Express, socketDirectory: string): Pro
     objects: true,
     includeDirs: [fileURLToPath(new URL('../../proto', import.meta.url))],
   })
-  const request = definitions['pluginv2.QueryDataRequest'] as MessageTypeDefinition<object, object>
-  const response = definitions['pluginv2.QueryDataResponse'] as MessageTypeDefinition<object, object>
+  const { serialize } = definitions['pluginv2.QueryDataRequest'] as MessageTypeDefinition<object, object>
+  const { deserialize } = definitions['pluginv2.QueryDataResponse'] as MessageTypeDefinition<object, object>
   const client = new Client(await startPlugin(socketDirectory), credentials.createInsecure(), {
     'grpc.max_receive_message_length': 64 * 1024 * 1024,
     'grpc.max_send_message_length': -1,
@@ -116,21 +126,23 @@ export const mountBareQuery = async (app: Express, socketDirectory: string): Pro
     'grpc.default_authority': 'localhost',
     'grpc.service_config_disable_resolution': 1,
   })
+  return (request, answered) => {
+    const deadline = Date.now() + 60_000
+    const message = { ...request, format: 'ARROW' }
+    const path = '/pluginv2.Data/QueryData'
+    client.makeUnaryRequest(path, serialize, deserialize, message, new Metadata(), { deadline }, answered)
+  }
+}
+
+export const mountBareQuery = async (app: Express, socketDirectory: string): Promise<void> => {
+  const queryData = await openBareQuery(socketDirectory)
   app.use((incoming, outgoing) => {
     readBody(incoming, (body) => {
-      client.makeUnaryRequest(
-        '/pluginv2.Data/QueryData',
-        request.serialize,
-        response.deserialize,
-        toMessage(body as Body),
-        new Metadata(),
-        { deadline: Date.now() + 60_000 },
-        (error) => {
-          outgoing.statusCode = error === null ? 200 : 500
-          outgoing.setHeader('content-type', 'application/json')
-          outgoing.end(error === null ? answer : error.message)
-        },
-      )
+      queryData(toMessage(body as Body), (error) => {
+        outgoing.statusCode = error === null ? 200 : 500
+        outgoing.setHeader('content-type', 'application/json')
+        outgoing.end(error === null ? answer : error.message)
+      })
     })
   })
 }

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util'
 import { comparisons, type Case } from './case.ts'
 import { frameCases } from './frames.ts'
 import { measure, type Measured } from './measure.ts'
+import { pluginCallCases } from './plugin-calls.ts'
 
 /** `npm run bench -- [--json] [--quick] [--only <part of a name>]` */
 const { values } = parseArgs({
@@ -30,13 +31,16 @@ const printMeasured = ({ name, ratio, quartiles, clockRatio, ofCpuUs, toCpuUs }:
 const wanted = comparisons.filter(({ name }) => name.includes(values.only))
 const measured = wanted.length === 0 ? [] : await measure(wanted, plan)
 const frames = 'frames'.includes(values.only) ? await frameCases() : []
+const calls = 'plugin call'.includes(values.only) ? await pluginCallCases(plan.rounds) : []
 
-if (values.json === true) [...measured, ...frames].forEach(printJson)
+if (values.json === true) [...measured, ...calls, ...frames].forEach(printJson)
 else {
   print(
     'requests per CPU second, of / to: more is better'.padEnd(52) + '      ratio  quartiles   by clock  CPU us of/to',
   )
   measured.forEach(printMeasured)
+  print('\none call to a plugin process, of / to: more is better, but for bytes')
+  for (const { name, ratio } of calls) print(`${name.padEnd(52)}${ratio.toFixed(3).padStart(11)}`)
   print('\ntime, of / to: less is better')
   for (const { name, ratio } of frames) print(`${name.padEnd(52)}${ratio.toFixed(3).padStart(11)}`)
 }

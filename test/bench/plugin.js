@@ -1,4 +1,5 @@
-// A go-plugin process that answers every query with the same small frame, as fast as Node can: HTTP/2 and ready bytes, no gRPC
+// A go-plugin process that answers every query with the same small frame, or so many bytes as its setting
+// says, as fast as Node can: HTTP/2 and ready bytes, no gRPC
 // library, so that what is measured is the caller.
 import { createServer } from 'node:http2'
 import { join } from 'node:path'
@@ -34,11 +35,11 @@ const frame = encodeFrame({
   ],
 })
 
+const { GF_PLUGIN_FRAME_BYTES: frameBytes } = process.env
+const frames = [frameBytes === undefined ? frame : Buffer.alloc(Number(frameBytes))]
+
 const answers = new Map([
-  [
-    '/pluginv2.Data/QueryData',
-    message('pluginv2.QueryDataResponse', { responses: { A: { frames: [frame], status: 200 } } }),
-  ],
+  ['/pluginv2.Data/QueryData', message('pluginv2.QueryDataResponse', { responses: { A: { frames, status: 200 } } })],
   ['/grpc.health.v1.Health/Check', message('grpc.health.v1.HealthCheckResponse', { status: 1 })],
   ['/plugin.GRPCController/Shutdown', message('plugin.Empty', {})],
 ])
