@@ -8,7 +8,8 @@ const pureRooms = '^src/(api|routing|services|layers|frames)/'
 /** Where a foreign package, or a module of Node that reaches outside, may be imported. In src there is no other package. */
 const doors = {
   '@grpc/grpc-js': '^src/plugins/grpc/',
-  '@grpc/proto-loader': '^src/plugins/grpc/',
+  // A scripted plugin stands on the other side of the wire: it encodes what the library decodes.
+  '@grpc/proto-loader': '^src/(plugins/grpc/|testing/scripted-plugin-messages[.]ts$)',
   '@opentelemetry/api': '^src/telemetry/',
   express: '^src/express/',
   'fast-json-patch': '^src/json-patch[.]ts$',

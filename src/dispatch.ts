@@ -4,7 +4,7 @@ import type { Arrival, HttpAnswer } from './http.ts'
 import type { PluginContextProvider, PluginHost } from './plugin.ts'
 import type { Match } from './routing/match.ts'
 import type { Handle, ServiceRoute } from './service.ts'
-import { forwardedNames } from './services/query-headers.ts'
+import { forwardedNames } from './services/plugin-headers.ts'
 
 /** Request headers that cross the door; the rest stays outside. */
 export const requestHeaders: ReadonlyArray<string> = ['content-type', 'accept', ...forwardedNames]

@@ -10,7 +10,12 @@ import type { PluginContextProvider } from '../plugin.ts'
 import { capReports, createTextFiles, readTextFile, type TextFile } from '../text-files.ts'
 import { createWatch } from '../watch.ts'
 import { unlessAborted } from './abortable.ts'
-import { createInstanceTable, type InstanceTable, type InstanceTableOptions } from './instance-table.ts'
+import {
+  createInstanceTable,
+  toTableSettings,
+  type InstanceTable,
+  type InstanceTableOptions,
+} from './instance-table.ts'
 import { parseProvisioningText, readEntries, unknownEntries, type FileEntries } from './provisioning-file.ts'
 
 /** A changed `$__file{}` may go unnoticed until the next rescan. */
@@ -41,6 +46,7 @@ export const provisionedContexts = (path: string, options: ProvisionedContextsOp
   const { env = process.env } = options
   const logger = safeLogger(options.logger ?? silentLogger)
   const { fileLimitBytes, debounceMs, rescanMs } = toFileSettings(options)
+  const settings = toTableSettings(options)
   const absolute = resolve(path)
   const accepts = (name: string): boolean => /\.ya?ml$/.test(name)
   const readFiles = createTextFiles({ path: absolute, accepts, fileLimitBytes })
@@ -58,7 +64,7 @@ export const provisionedContexts = (path: string, options: ProvisionedContextsOp
     const created = createInstanceTable({
       datasources: all.flatMap((file) => file.datasources.map(({ value }) => value)),
       apps: all.flatMap((file) => file.apps.map(({ value }) => value)),
-      options,
+      settings,
       onDuplicate: (kind, name) => {
         twice.push(`${kind} ${quote(name)} is provisioned twice, the first serves`)
       },

@@ -3,7 +3,7 @@ import type { StatusCause } from '../api/status.ts'
 import { describeCauses } from '../decode.ts'
 import { E, pipe, TE } from '../fp.ts'
 import type { PluginContextProvider } from '../plugin.ts'
-import { createInstanceTable, toOrgId, type InstanceTableOptions } from './instance-table.ts'
+import { createInstanceTable, toTableSettings, type InstanceTableOptions } from './instance-table.ts'
 
 interface StaticInstance {
   /** Id of the plugin. */
@@ -46,7 +46,8 @@ export const staticContexts = (
   { datasources = [], apps = [] }: StaticContextsTable,
   options: StaticContextsOptions = {},
 ): PluginContextProvider => {
-  const { orgOfNamespace = toOrgId } = options
+  const settings = toTableSettings(options)
+  const { orgOfNamespace } = settings
   const orgIdOf = (namespace = 'default'): number =>
     orgOfNamespace(namespace) ?? refuse(`namespace "${namespace}" has no organisation (option orgOfNamespace)`)
   const parse = <A>(parseEntry: Parse<A>, value: unknown, field: string): A =>
@@ -63,7 +64,7 @@ export const staticContexts = (
     apps: apps.map((entry, index): ProvisionedApp => {
       return { ...parse(parseApp, entry, `apps[${String(index)}]`), orgId: orgIdOf(entry.namespace) }
     }),
-    options,
+    settings,
     onDuplicate: (kind, name) => refuse(`expected each of ${kind} once in a namespace, got "${name}" twice`),
   })
   return { getInstanceSettings: (request) => TE.fromEither(table.find(request)) }

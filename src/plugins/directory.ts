@@ -1,68 +1,64 @@
 import { resolve } from 'node:path'
 
-import type { InstalledPlugin, PluginHost } from '../plugin.ts'
-import { findExecutable } from './executable.ts'
+import { createAnswerBudget } from './answer-budget.ts'
+import { findExecutable, stampOf } from './executable.ts'
 import { findPlugins, type FoundPlugin } from './find.ts'
+import { createHost, type LivingPluginHost, type Member } from './host.ts'
 import { toSettings, type PluginDirectoryOptions, type Settings } from './options.ts'
+import type { Child } from './process/child.ts'
 import { systemClock } from './process/clock.ts'
-import { pluginEnvironment } from './process/environment.ts'
-import { startProcess, type Running } from './process/start.ts'
-import { createSupervisor, type Supervisor, type SupervisorState } from './process/supervisor.ts'
+import { pluginEnvironment, type HandshakeVariables } from './process/environment.ts'
+import { createRunDirectory, type RunDirectory } from './process/run-directory.ts'
+import { createSecrets } from './process/secrets.ts'
+import { ofPlugin, startProcess, type StartOptions } from './process/start.ts'
 
-/** For diagnostics of the operator, not for clients: `lastError` may hold paths of the host. */
-export interface PluginState extends SupervisorState {
-  readonly id: string
-  readonly version: string
-}
+/** `true`, `debug`, `5000`: what many a log line holds, and no secret worth its name. */
+const isPlain = (value: string): boolean => /^(?:true|false|[a-z]{1,6}|\d{1,6})$/.test(value)
 
-export interface PluginDirectory extends PluginHost {
-  /** What each plugin is doing now. */
-  states(): ReadonlyArray<PluginState>
-}
+/** What all processes of a directory share. */
+type Shared = Pick<StartOptions, 'settings' | 'answerBudget' | 'runDirectory' | 'running'>
 
-interface Entry {
-  readonly installed: InstalledPlugin
-  readonly supervisor: Supervisor
-}
-
-/** Starts at once that many plugins: each one takes a core for a moment. */
-const startsAtOnce = 4
-
-const supervise = (plugin: FoundPlugin, settings: Settings, running: Set<Running>): Supervisor => {
-  const { id, directory, executable } = plugin
-  const { logger, receiveLimitBytes, maxFrames, startTimeoutMs, stopGraceMs, startWaitMs, drainMs, backoff } = settings
-  const own = Object.hasOwn(settings.settings, id) ? settings.settings[id] : undefined
-  const options = {
+const toMember = ({ id, version, directory, executable }: FoundPlugin, shared: Shared): Member => {
+  const { env, settings } = shared.settings
+  const own = ofPlugin(settings, id) ?? {}
+  const given = [...Object.values(env), ...Object.values(own)]
+  const secrets = createSecrets(given.filter((value) => !isPlain(value)))
+  const environment = (handshake: HandshakeVariables): Record<string, string> =>
+    pluginEnvironment({ host: process.env, env, settings: own, ...handshake })
+  const options: StartOptions = {
+    ...shared,
     pluginId: id,
     findExecutable: () => findExecutable(directory, executable),
-    environment: (socketDirectory: string) =>
-      pluginEnvironment({ host: process.env, env: settings.env, settings: own ?? {}, socketDirectory }),
-    logger,
-    receiveLimitBytes,
-    maxFrames,
-    startTimeoutMs,
-    stopGraceMs,
-    running,
+    environment,
+    secrets,
   }
-  return createSupervisor({
-    pluginId: id,
-    start: (signal) => startProcess(options, signal),
-    startWaitMs,
-    drainMs,
-    backoff,
-    logger,
-    clock: systemClock,
-    random: Math.random,
-  })
+  return {
+    id,
+    version,
+    start: (signal, onSuspect) => startProcess(options, signal, onSuspect),
+    stamp: () => stampOf(directory, executable),
+    secrets,
+  }
 }
 
-/** Starts all of them, a few at a time; each one's failure is its own supervisor's business. */
-const prewarm = async (supervisors: ReadonlyArray<Supervisor>): Promise<void> => {
-  const queue = supervisors.values()
-  const work = async (): Promise<void> => {
-    for (const supervisor of queue) await supervisor.start()
+/** A slip of the pen would leave a program unchecked, or a plugin without its settings. */
+const warnOfStrangers = (settings: Settings, plugins: ReadonlyArray<FoundPlugin>): void => {
+  for (const option of ['sha256', 'settings', 'frameFormat'] as const) {
+    for (const plugin of Object.keys(settings[option])) {
+      if (!plugins.some(({ id }) => id === plugin))
+        settings.logger.warn('an option names a plugin that is not there', { option: `plugins.${option}`, plugin })
+    }
   }
-  await Promise.all(Array.from({ length: startsAtOnce }, work))
+}
+
+/** Node is ending without `close`: no plugin stays behind as an orphan. */
+const clear = (running: ReadonlySet<Child>, runDirectory: RunDirectory): void => {
+  for (const child of running) child.kill()
+  try {
+    runDirectory.clear()
+  } catch {
+    // the next host sweeps it up
+  }
 }
 
 /**
@@ -70,37 +66,31 @@ const prewarm = async (supervisors: ReadonlyArray<Supervisor>): Promise<void> =>
  * stopped by `close`. The directory is read once, now; what is wrong with a plugin goes to the logger. Throws a TypeError for a
  * wrong option.
  */
-export const pluginDirectory = (path: string, options: PluginDirectoryOptions = {}): PluginDirectory => {
+export const pluginDirectory = (path: string, options: PluginDirectoryOptions = {}): LivingPluginHost => {
   const settings = toSettings(options)
-  const running = new Set<Running>()
-  const entries = new Map<string, Entry>()
-  for (const plugin of findPlugins(resolve(path), settings.logger)) {
-    const supervisor = supervise(plugin, settings, running)
-    const { id, version } = plugin
-    entries.set(id, { installed: { id, version, client: supervisor.client }, supervisor })
-  }
-  const supervisors = [...entries.values()].map(({ supervisor }) => supervisor)
+  const running = new Set<Child>()
+  const runDirectory = createRunDirectory(process.env, settings.logger, systemClock)
+  const plugins = findPlugins(resolve(path), settings.logger)
+  warnOfStrangers(settings, plugins)
+  const answerBudget = createAnswerBudget(settings.answerBytes)
+  const shared: Shared = { settings, answerBudget, runDirectory, running }
 
-  // Node is ending without `close`: no plugin stays behind as an orphan
-  const clearAll = (): void => {
-    for (const entry of running) entry.clear()
+  const onExit = (): void => {
+    clear(running, runDirectory)
   }
-  process.on('exit', clearAll)
-  if (settings.prewarm) void prewarm(supervisors)
-
+  process.on('exit', onExit)
+  const host = createHost(
+    plugins.map((plugin) => toMember(plugin, shared)),
+    settings,
+  )
   let closing: Promise<void> | undefined
   const close = async (): Promise<void> => {
-    await Promise.all(supervisors.map((supervisor) => supervisor.close()))
-    process.off('exit', clearAll)
+    try {
+      await host.close()
+    } finally {
+      process.off('exit', onExit)
+      await runDirectory.close()
+    }
   }
-  return {
-    plugin: (pluginId) => entries.get(pluginId)?.installed,
-    close: () => (closing ??= close()),
-    states: () =>
-      [...entries.values()].map(({ installed: { id, version }, supervisor }) => ({
-        id,
-        version,
-        ...supervisor.state(),
-      })),
-  }
+  return { ...host, close: () => (closing ??= close()) }
 }

@@ -1,48 +1,69 @@
-import type { AggregatorError, Result } from '../errors.ts'
-import { E } from '../fp.ts'
 import type {
   AdmissionRequest,
   CallOptions,
+  CallResourceRequest,
+  CallResourceResponse,
+  CheckHealthRequest,
+  CheckHealthResponse,
+  CollectMetricsRequest,
+  CollectMetricsResponse,
+  ConversionRequest,
+  ConversionResponse,
   DataResponse,
   InstalledPlugin,
   MutationResponse,
   PluginClient,
   PluginHost,
+  QueryDataChunk,
   QueryDataRequest,
   QueryDataResponse,
+  StreamPacket,
+  StreamRequest,
+  StreamResponse,
   ValidationResponse,
 } from '../plugin.ts'
 import { withDefaults } from './defaults.ts'
-import { isAggregatorError } from './thrown.ts'
+import { createCaller, type Answer, type Ending, type Messages } from './in-process-call.ts'
 
-type Answer<A> = A | Promise<A>
-type Allowed = Pick<ValidationResponse, 'allowed'>
+export type { Messages }
 
 /** By refId; what a response leaves out is empty. A Map where a refId may be any text. */
 export interface QueryDataAnswer {
   readonly responses: Readonly<Record<string, Partial<DataResponse>>> | ReadonlyMap<string, Partial<DataResponse>>
 }
 
+/** `Required` members, and what an answer may leave out. */
+type Of<A, Required extends keyof A = never> = Pick<A, Required> & Partial<A>
+
+type Unary<Request, A> = (request: Request, options: CallOptions) => Answer<A>
+type Streamed<Request, A> = (request: Request, options: CallOptions) => Answer<Messages<A>>
+
 /**
- * A plugin as plain functions; one that is left out is not implemented. A function may fail by throwing an AggregatorError,
- * all its fields in order; anything else thrown is PluginFailed, told to the client without its message.
+ * A plugin as plain functions; one that is left out is not implemented, and what an answer leaves out is empty. Messages are asked
+ * for as the client takes them: `async function*` is a way to write them. A function may fail by throwing an AggregatorError, all
+ * its fields in order; anything else thrown is PluginFailed, told to the client without its message.
  */
 export interface InProcessPlugin {
   readonly version?: string
-  readonly queryData?: (request: QueryDataRequest, options: CallOptions) => Answer<QueryDataAnswer>
-  readonly validateAdmission?: (
-    request: AdmissionRequest,
-    options: CallOptions,
-  ) => Answer<Allowed & Partial<ValidationResponse>>
-  readonly mutateAdmission?: (
-    request: AdmissionRequest,
-    options: CallOptions,
-  ) => Answer<Allowed & Partial<MutationResponse>>
+  readonly queryData?: Unary<QueryDataRequest, QueryDataAnswer>
+  readonly queryChunkedData?: Streamed<QueryDataRequest, Of<QueryDataChunk, 'refId'>>
+  /** A first message without status has 200. */
+  readonly callResource?: Streamed<CallResourceRequest, Of<CallResourceResponse>>
+  readonly checkHealth?: Unary<CheckHealthRequest, Of<CheckHealthResponse, 'status'>>
+  readonly collectMetrics?: Unary<CollectMetricsRequest, CollectMetricsResponse>
+  readonly subscribeStream?: Unary<StreamRequest, Of<StreamResponse, 'status'>>
+  readonly runStream?: Streamed<StreamRequest, StreamPacket>
+  readonly publishStream?: Unary<StreamRequest, Of<StreamResponse, 'status'>>
+  readonly validateAdmission?: Unary<AdmissionRequest, Of<ValidationResponse, 'allowed'>>
+  readonly mutateAdmission?: Unary<AdmissionRequest, Of<MutationResponse, 'allowed'>>
+  /** An answer without uid has the request's. */
+  readonly convertObjects?: Unary<ConversionRequest, Of<ConversionResponse, 'objects'>>
 }
 
 const isMap = (responses: QueryDataAnswer['responses']): responses is ReadonlyMap<string, Partial<DataResponse>> =>
   responses instanceof Map
 
+const noBytes = new Uint8Array(0)
 const emptyResponse: DataResponse = { format: 'arrow', frames: [], error: '', errorSource: '', status: 0 }
 
 const toQueryData = ({ responses }: QueryDataAnswer): QueryDataResponse => {
@@ -50,82 +71,49 @@ const toQueryData = ({ responses }: QueryDataAnswer): QueryDataResponse => {
   return { responses: new Map([...entries].map(([refId, response]) => [refId, withDefaults(response, emptyResponse)])) }
 }
 
+const completeWith =
+  <A extends object>(empty: A) =>
+  (answer: { readonly [K in keyof A]?: A[K] | undefined }): A =>
+    withDefaults(answer, empty)
+
 const emptyValidation: ValidationResponse = { allowed: false, result: undefined, warnings: [] }
-const emptyMutation: MutationResponse = { ...emptyValidation, objectBytes: new Uint8Array(0) }
 
-const toValidation = (answer: Partial<ValidationResponse>): ValidationResponse => withDefaults(answer, emptyValidation)
+const toChunk = completeWith<QueryDataChunk>({
+  ...{ refId: '', frameId: '', format: 'arrow', frame: noBytes },
+  ...{ error: '', errorSource: '', status: 0 },
+})
+const toResource = completeWith<CallResourceResponse>({ status: 200, headers: {}, body: noBytes })
+const toHealth = completeWith<CheckHealthResponse>({ status: 'UNKNOWN', message: '', jsonDetails: noBytes })
+const toMetrics = completeWith<CollectMetricsResponse>({ prometheus: noBytes })
+const toStream = completeWith<StreamResponse>({ status: 'NOT_FOUND', data: noBytes })
+const toPacket = completeWith<StreamPacket>({ data: noBytes })
+const toValidation = completeWith(emptyValidation)
+const toMutation = completeWith<MutationResponse>({ ...emptyValidation, objectBytes: noBytes })
 
-const toMutation = (answer: Partial<MutationResponse>): MutationResponse => withDefaults(answer, emptyMutation)
-
-type Ending = (error: AggregatorError) => void
-
-/** Runs a function as if it were a process: deadline, cancellation and close end its call whether it listens or not. */
-const createCaller =
-  (pluginId: string, running: Set<Ending>, isClosed: () => boolean) =>
-  <Request, Given, Response>(
-    name: string,
-    given: ((request: Request, options: CallOptions) => Answer<Given>) | undefined,
-    complete: (answer: Given) => Response,
-  ) =>
-  (request: Request, { signal, timeoutMs }: CallOptions): Result<Response> =>
-  async () => {
-    const plugin = `plugin "${pluginId}"`
-    const closed: AggregatorError = { _tag: 'PluginUnavailable', message: `${plugin} is stopped`, retryAfterSeconds: 1 }
-    if (isClosed()) return E.left(closed)
-    if (signal.aborted) return E.left({ _tag: 'Cancelled' })
-    if (given === undefined) return E.left({ _tag: 'NotImplemented', message: `${plugin} does not implement ${name}` })
-
-    const controller = new AbortController()
-    const beganAtMs = performance.now()
-    const timedOut: AggregatorError = { _tag: 'PluginTimeout', message: `${plugin} did not answer ${name} in time` }
-    let stopWaiting = (): void => undefined
-    const ended = new Promise<E.Either<AggregatorError, never>>((resolve) => {
-      const end: Ending = (error) => {
-        resolve(E.left(error))
-        controller.abort()
-      }
-      // a deadline aborts the signal too
-      const abort = (): void => {
-        end(performance.now() - beganAtMs >= timeoutMs - 1 ? timedOut : { _tag: 'Cancelled' })
-      }
-      const timer = setTimeout(end, timeoutMs, timedOut)
-      signal.addEventListener('abort', abort)
-      running.add(end)
-      stopWaiting = () => {
-        clearTimeout(timer)
-        signal.removeEventListener('abort', abort)
-        running.delete(end)
-      }
-    })
-    const answer = async (): Promise<E.Either<AggregatorError, Response>> => {
-      try {
-        return E.right(complete(await given(request, { signal: controller.signal, timeoutMs })))
-      } catch (cause) {
-        // nobody but the client can leave
-        if (isAggregatorError(cause) && (cause._tag !== 'Cancelled' || signal.aborted)) return E.left(cause)
-        return E.left({ _tag: 'PluginFailed', message: `${plugin} failed in ${name}`, source: 'plugin', cause })
-      }
-    }
-    try {
-      return await Promise.race([answer(), ended])
-    } finally {
-      stopWaiting()
-    }
-  }
+const toConversion = (answer: Partial<ConversionResponse>, { uid }: ConversionRequest): ConversionResponse =>
+  withDefaults<ConversionResponse>(answer, { uid, result: undefined, objects: [] })
 
 /** Plugins that are functions of this process, by plugin id: `inProcess({ testds: { queryData: () => ({ responses: {} }) } })`. */
 export const inProcess = (plugins: Readonly<Record<string, InProcessPlugin>>): PluginHost => {
   const running = new Set<Ending>()
   let isClosed = false
 
-  const install = (id: string, plugin: InProcessPlugin): InstalledPlugin => {
-    const caller = createCaller(id, running, () => isClosed)
+  const install = (pluginId: string, plugin: InProcessPlugin): InstalledPlugin => {
+    const { unary, stream } = createCaller({ pluginId, running, isClosed: () => isClosed })
     const client: PluginClient = {
-      queryData: caller('queryData', plugin.queryData, toQueryData),
-      validateAdmission: caller('validateAdmission', plugin.validateAdmission, toValidation),
-      mutateAdmission: caller('mutateAdmission', plugin.mutateAdmission, toMutation),
+      queryData: unary('queryData', plugin.queryData, toQueryData),
+      queryChunkedData: stream('queryChunkedData', plugin.queryChunkedData, toChunk),
+      callResource: stream('callResource', plugin.callResource, toResource),
+      checkHealth: unary('checkHealth', plugin.checkHealth, toHealth),
+      collectMetrics: unary('collectMetrics', plugin.collectMetrics, toMetrics),
+      subscribeStream: unary('subscribeStream', plugin.subscribeStream, toStream),
+      runStream: stream('runStream', plugin.runStream, toPacket),
+      publishStream: unary('publishStream', plugin.publishStream, toStream),
+      validateAdmission: unary('validateAdmission', plugin.validateAdmission, toValidation),
+      mutateAdmission: unary('mutateAdmission', plugin.mutateAdmission, toMutation),
+      convertObjects: unary('convertObjects', plugin.convertObjects, toConversion),
     }
-    return { id, version: plugin.version ?? '', client }
+    return { id: pluginId, version: plugin.version ?? '', client }
   }
   const installed = new Map(Object.entries(plugins).map(([id, plugin]) => [id, install(id, plugin)]))
 

@@ -22,6 +22,7 @@ const kinds = {
   'a whole number above 0': (value: unknown): boolean => isWhole(value) && value > 0,
   'a whole number': isWhole,
   'true or false': (value: unknown): boolean => typeof value === 'boolean',
+  'a text': (value: unknown): boolean => typeof value === 'string',
   'an object': isObject,
 }
 type Kind = keyof typeof kinds

@@ -6,16 +6,16 @@ import type { StatusCause } from '../api/status.ts'
 import { decodeWith, describeCauses } from '../decode.ts'
 import { badRequest, type AggregatorError } from '../errors.ts'
 import { E, pipe } from '../fp.ts'
-import type { HttpRequest, JsonBody, User } from '../http.ts'
+import type { HeaderMap, HttpRequest, JsonBody, User } from '../http.ts'
 import type { DataQuery as PluginQuery, TimeRange } from '../plugin.ts'
-import { queryHeaders } from './query-headers.ts'
 
 /** A query request, read: what goes to the plugin, but for its context. */
 export interface QueryCall {
   readonly namespace: string
   readonly uid: string | undefined
   readonly user: User | undefined
-  readonly headers: Readonly<Record<string, string>>
+  /** The request's own: what the plugin may see of them depends on its instance. */
+  readonly headers: HeaderMap
   readonly queries: ReadonlyArray<PluginQuery>
 }
 
@@ -141,6 +141,6 @@ export const decodeQuery = (
     E.bind('data', () => E.mapLeft(invalid)(decodeWith(QueryDataBody)(body.value))),
     E.chainFirst(({ data }) => checkDatasource(data.queries ?? [], service, uid)),
     E.bind('queries', ({ data }) => toPluginQueries(data, body.text, request.receivedAtMs)),
-    E.map(({ queries }) => ({ namespace, uid, user: request.user, headers: queryHeaders(request.headers), queries })),
+    E.map(({ queries }) => ({ namespace, uid, user: request.user, headers: request.headers, queries })),
   )
 }

@@ -11,6 +11,7 @@ import {
   type ServiceDefinition,
   type ServiceRoute,
 } from '../service.ts'
+import { pluginHeaders } from './plugin-headers.ts'
 import { decodeQuery, type QueryCall } from './query-request.ts'
 
 /** By code point, as Go compares texts; `<` compares halves of surrogate pairs. */
@@ -61,9 +62,10 @@ const routesOf =
 const callQuery = (call: QueryCall, env: PluginEnv): Result<QueryDataResponse> =>
   pipe(
     pluginContextOf(call, env),
-    TE.flatMap((pluginContext) =>
-      env.plugin.client.queryData({ pluginContext, headers: call.headers, queries: call.queries }, env),
-    ),
+    TE.flatMap((pluginContext) => {
+      const headers = pluginHeaders('query', call.headers, pluginContext)
+      return env.plugin.client.queryData({ pluginContext, headers, queries: call.queries }, env)
+    }),
   )
 
 /** Queries: `POST …/{connections,datasources}/{uid}/query` becomes QueryData, its frames become Grafana's JSON. */

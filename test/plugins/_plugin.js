@@ -1,7 +1,9 @@
 // A go-plugin plugin in plain JavaScript, as bad as its settings and queries ask for.
-// Settings: GF_PLUGIN_SHUTDOWN = reply | silent | never, GF_PLUGIN_START_DELAY_MS, GF_PLUGIN_HEALTH, GF_PLUGIN_STDIO.
+// Settings: GF_PLUGIN_SHUTDOWN = reply | silent | never, GF_PLUGIN_START_DELAY_MS, GF_PLUGIN_HEALTH, GF_PLUGIN_STDIO;
+// GF_PLUGIN_TLS_CERT and GF_PLUGIN_TLS_KEY, without which it does not know AutoMTLS.
 // Queries: the `queryType` of the first one says what happens.
 import { spawn } from 'node:child_process'
+import { X509Certificate } from 'node:crypto'
 import { unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -14,6 +16,9 @@ const {
   GF_PLUGIN_START_DELAY_MS: startDelayMs = '0',
   GF_PLUGIN_HEALTH: health = '1',
   GF_PLUGIN_STDIO: stdio = '',
+  GF_PLUGIN_TLS_CERT: certificate,
+  GF_PLUGIN_TLS_KEY: key,
+  PLUGIN_CLIENT_CERT: clientCertificate,
   PLUGIN_UNIX_SOCKET_DIR: directory = '',
 } = process.env
 
@@ -109,9 +114,19 @@ const services = {
 for (const [name, handlers] of Object.entries(services)) server.addService(serviceOf(name), handlers)
 process.on('SIGINT', () => undefined)
 
+const isSecure = Boolean(clientCertificate && certificate && key)
+const credentials = isSecure
+  ? grpc.ServerCredentials.createSsl(
+      Buffer.from(clientCertificate),
+      [{ private_key: Buffer.from(key), cert_chain: Buffer.from(certificate) }],
+      true,
+    )
+  : grpc.ServerCredentials.createInsecure()
+const ownCertificate = isSecure ? new X509Certificate(certificate).raw.toString('base64').replace(/=+$/, '') : ''
+
 setTimeout(() => {
-  server.bindAsync(`unix:${socket}`, grpc.ServerCredentials.createInsecure(), (error) => {
+  server.bindAsync(`unix:${socket}`, credentials, (error) => {
     if (error) throw error
-    process.stdout.write(`1|2|unix|${socket}|grpc|\n`)
+    process.stdout.write(`1|2|unix|${socket}|grpc|${ownCertificate}\n`)
   })
 }, Number(startDelayMs))

@@ -1,12 +1,15 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 import test, { type ExecutionContext } from 'ava'
 
 import { E } from '../../src/fp.ts'
-import { pluginDirectory, type PluginDirectory, type PluginDirectoryOptions } from '../../src/plugins/index.ts'
+import { pluginDirectory, type LivingPluginHost, type PluginDirectoryOptions } from '../../src/plugins/index.ts'
+import { dyingWithHost } from '../../src/plugins/process/setpriv.ts'
 import { isAlive, nodePlugin, query, recordingLogger, temporaryDirectory, within, writePlugin } from './_setup.ts'
 
 // serial tests: what one leaves behind, the next one would see
@@ -42,7 +45,7 @@ const setUp = (
   return { host, logger, ready, root }
 }
 
-const ask = (host: PluginDirectory, id: string, type = '', options = within(10_000), maxDataPoints = 100) => {
+const ask = (host: LivingPluginHost, id: string, type = '', options = within(10_000), maxDataPoints = 100) => {
   const plugin = host.plugin(id)
   if (plugin === undefined) throw new Error(`no plugin ${id}`)
   return plugin.client.queryData(query(type, maxDataPoints), options)()
@@ -73,7 +76,7 @@ test.serial('serves its plugins however others behave, and leaves nothing behind
   t.like(results[4], { left: { _tag: 'PluginTimeout' } })
 
   t.deepEqual(
-    host.states().map(({ id, version }) => [id, version]),
+    host.statuses().map(({ id, version }) => [id, version]),
     [
       ['exits', '1.2.3'],
       ['good', '1.2.3'],
@@ -82,7 +85,7 @@ test.serial('serves its plugins however others behave, and leaves nothing behind
     ],
   )
   t.like(
-    host.states().find(({ id }) => id === 'good'),
+    host.statuses().find(({ id }) => id === 'good'),
     { state: 'ready', pid, startCount: 1 },
   )
   const hanging = ask(host, 'good', 'hang', within(60_000))
@@ -93,7 +96,7 @@ test.serial('serves its plugins however others behave, and leaves nothing behind
   t.like(await hanging, { left: { _tag: 'PluginUnavailable' } })
   await closed
   t.false(isAlive(pid))
-  t.true(host.states().every(({ state }) => state === 'stopped'))
+  t.true(host.statuses().every(({ state }) => state === 'stopped'))
   t.deepEqual(readdirSync(runtimeDirectory), [])
   t.is(process.listenerCount('exit'), exitListeners)
   // closed handles are let go at the end of a turn of the loop, after its immediates
@@ -131,19 +134,19 @@ test.serial('lets running calls end before it stops a plugin', async (t) => {
 test.serial('starts a few plugins at once, and the rest after them', async (t) => {
   const ids = ['a', 'b', 'c', 'd', 'e', 'f']
   const { host } = setUp(t, Object.fromEntries(ids.map((id) => [id, silence])))
-  const starting = () => host.states().filter(({ state }) => state === 'starting')
+  const starting = () => host.statuses().filter(({ state }) => state === 'starting')
   t.is(starting().length, 4)
   await host.close()
-  t.true(host.states().every(({ startCount }) => startCount <= 1))
+  t.true(host.statuses().every(({ startCount }) => startCount <= 1))
   t.deepEqual(readdirSync(runtimeDirectory), [])
 })
 
 test.serial('starts nothing before the first call without prewarm', async (t) => {
   const { host } = setUp(t, { testds: nodePlugin }, { prewarm: false })
   await new Promise((resolve) => setImmediate(resolve))
-  t.like(host.states()[0], { state: 'idle', startCount: 0 })
+  t.like(host.statuses()[0], { state: 'idle', startCount: 0 })
   t.true(E.isRight(await ask(host, 'testds')))
-  t.like(host.states()[0], { state: 'ready', startCount: 1 })
+  t.like(host.statuses()[0], { state: 'ready', startCount: 1 })
 })
 
 test.serial('takes no more frames in an answer than the option says', async (t) => {
@@ -161,14 +164,14 @@ test.serial('knows nothing of plugins that are not there', async (t) => {
   const { host } = setUp(t, {})
   t.is(host.plugin('testds'), undefined)
   t.is(host.plugin('__proto__'), undefined)
-  t.deepEqual(host.states(), [])
+  t.deepEqual(host.statuses(), [])
   await host.close()
 })
 
 test.serial('tells a client nothing of the host when a plugin has no program', async (t) => {
   const { host, root, logger } = setUp(t, { testds: silence })
   rmSync(join(root, 'testds', 'run'))
-  const { fields } = await logger.find(({ message }) => message === 'plugin is backing-off')
+  const { fields } = await logger.find(({ message }) => message === 'plugin is crashed')
   t.regex(String(fields['error']), /^expected an executable beside plugin\.json, found none of "run_/)
   t.like(await ask(host, 'testds'), {
     left: { message: 'plugin "testds" is not running, it will be started again', retryAfterSeconds: 1 },
@@ -181,13 +184,36 @@ test.serial('throws a TypeError for a wrong option before anything is started', 
   t.is(process.listenerCount('exit'), exitListeners)
 })
 
+test.serial('warns of an option that names a plugin that is not there', async (t) => {
+  const sum = '0'.repeat(64)
+  const { host, logger } = setUp(t, { testds: silence }, { prewarm: false, sha256: { tsetds: sum, testds: sum } })
+  t.deepEqual(
+    logger.lines.map(({ level, fields }) => [level, fields]),
+    [['warn', { option: 'plugins.sha256', plugin: 'tsetds' }]],
+  )
+  await host.close()
+})
+
+test.serial('logs no setting of a plugin that may be a secret', async (t) => {
+  const script = 'echo "$GF_PLUGIN_PASSWORD $GF_PLUGIN_DEBUG $TOKEN" >&2'
+  const settings = { testds: { password: 'hunter2!', debug: 'true' } }
+  const { logger } = setUp(t, { testds: script }, { settings, env: { TOKEN: 'tok-1234' } })
+  await logger.find(({ message }) => message === '[redacted] true [redacted]')
+  const { fields } = await logger.find(({ message }) => message === 'plugin is crashed')
+  t.is(fields['stderr'], '[redacted] true [redacted]\n')
+  t.notRegex(JSON.stringify(logger.lines), /hunter2|tok-1234/)
+})
+
+const tsx = new URL('../../node_modules/tsx/dist/loader.mjs', import.meta.url).href
+const source = (path: string): string => JSON.stringify(new URL(`../../src/${path}`, import.meta.url).href)
+
 test.serial('kills its plugins when Node exits without close', async (t) => {
   const root = temporaryDirectory(t)
   writePlugin(root, 'testds', nodePlugin)
   const program = join(root, 'host.mts')
   writeFileSync(
     program,
-    `import { pluginDirectory } from ${JSON.stringify(new URL('../../src/plugins/index.ts', import.meta.url).href)}
+    `import { pluginDirectory } from ${source('plugins/directory.ts')}
     const host = pluginDirectory(${JSON.stringify(root)}, {
       logger: { debug() {}, warn() {}, error() {}, info(message, { pid }) {
         if (message !== 'plugin is ready') return
@@ -197,7 +223,6 @@ test.serial('kills its plugins when Node exits without close', async (t) => {
     })`,
   )
   const pid = await new Promise<number>((resolve) => {
-    const tsx = new URL('../../node_modules/tsx/dist/loader.mjs', import.meta.url).href
     execFile(process.execPath, ['--import', tsx, program], (_error, stdout) => {
       resolve(Number(stdout))
     })
@@ -207,4 +232,69 @@ test.serial('kills its plugins when Node exits without close', async (t) => {
   // a killed process takes a moment to be gone
   while (isAlive(pid)) await new Promise((resolve) => setImmediate(resolve))
   t.pass()
+})
+
+/** Resolves when nobody listens there any more. */
+const refused = async (socket: string): Promise<void> => {
+  for (;;) {
+    const connection = connect(socket)
+    try {
+      await once(connection, 'connect')
+    } catch {
+      return
+    } finally {
+      connection.destroy()
+    }
+  }
+}
+
+test.serial('leaves no plugin behind when its host is killed, or ends it the next time', async (t) => {
+  const canDie = (await dyingWithHost('')) !== undefined
+  const root = temporaryDirectory(t)
+  for (const id of ['dies', 'lives']) writePlugin(join(root, id), id, nodePlugin)
+  const program = join(root, 'host.mts')
+  writeFileSync(
+    program,
+    `import { pluginDirectory } from ${source('plugins/directory.ts')}
+    const ignore = () => undefined
+    const logger = { debug: ignore, info: ignore, warn: ignore, error: ignore }
+    const sockets = []
+    for (const [id, dieWithHost] of [['dies', true], ['lives', false]]) {
+      const host = pluginDirectory(${JSON.stringify(root)} + '/' + id, { logger, dieWithHost })
+      host.watch(({ to }) => to.state === 'ready' && process.stdout.write(id + ' ' + to.pid + '\\n'))
+    }`,
+  )
+  const host = spawn(process.execPath, ['--import', tsx, program], { stdio: ['ignore', 'pipe', 'inherit'] })
+  t.teardown(() => host.kill('SIGKILL'))
+  const pids = new Map<string, number>()
+  let printed = ''
+  for await (const chunk of host.stdout) {
+    printed += String(chunk)
+    for (const [, id = '', pid] of printed.matchAll(/(\w+) (\d+)\n/g)) pids.set(id, Number(pid))
+    if (pids.size === 2) break
+  }
+  const lives = pids.get('lives') ?? 0
+  const dies = pids.get('dies') ?? 0
+  t.teardown(() => {
+    if (isAlive(lives)) process.kill(lives, 'SIGKILL')
+  })
+  const exited = once(host, 'exit')
+  host.kill('SIGKILL')
+  await exited
+  const socketOf = (pid: number): string =>
+    readdirSync(runtimeDirectory, { recursive: true })
+      .map((name) => join(runtimeDirectory, String(name)))
+      .find((name) => name.endsWith(`plugin${String(pid)}`)) ?? ''
+  if (canDie) await refused(socketOf(dies))
+  t.true(isAlive(lives))
+  t.is(readdirSync(runtimeDirectory).length, 2)
+
+  const socket = socketOf(lives)
+  const { host: next, logger } = setUp(t, { testds: silence })
+  const { level, fields } = await logger.find(
+    ({ message, fields }) => message === 'ended a plugin whose host was gone' && fields['plugin'] === 'lives',
+  )
+  t.deepEqual([level, fields], ['info', { plugin: 'lives', pid: lives, target: `unix:${socket}` }])
+  await next.close()
+  t.deepEqual(readdirSync(runtimeDirectory), [])
 })

@@ -1,9 +1,9 @@
-import { mkdirSync } from 'node:fs'
+import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 import test from 'ava'
 
-import { executableNames, findExecutable, isInside } from '../../src/plugins/executable.ts'
+import { executableNames, findExecutable, isInside, stampOf } from '../../src/plugins/executable.ts'
 import { temporaryDirectory, writeScript } from './_setup.ts'
 
 for (const [platform, arch, name] of [
@@ -34,6 +34,43 @@ test('says what it looked for when there is none', (t) => {
   t.throws(() => findExecutable(directory, 'gpx', { platform: 'linux', arch: 'x64' }), {
     message: 'expected an executable beside plugin.json, found none of "gpx_linux_amd64", "gpx"',
   })
+})
+
+test('says when a program may not be run', (t) => {
+  const directory = temporaryDirectory(t)
+  const path = writeScript(directory, 'gpx', 'true')
+  chmodSync(path, 0o644)
+  t.throws(() => findExecutable(directory, 'gpx'), {
+    message: `expected an executable, got a file that may not be run: chmod +x "${path}"`,
+  })
+})
+
+test('tells a program from the one that takes its place', (t) => {
+  const directory = temporaryDirectory(t)
+  const platform = { platform: 'linux', arch: 'x64' }
+  const stamp = () => stampOf(directory, 'gpx', platform)
+  t.is(stamp(), undefined)
+  const target = writeScript(join(directory, 'v1'), 'program', 'true')
+  symlinkSync(target, join(directory, 'gpx'))
+  const stamps = [stamp()]
+  t.is(stamp(), stamps[0])
+  // written to, in place
+  utimesSync(target, 1, 1)
+  stamps.push(stamp())
+  writeFileSync(target, 'true, indeed')
+  utimesSync(target, 1, 1)
+  stamps.push(stamp())
+  // replaced
+  renameSync(writeScript(join(directory, 'v2'), 'program', 'true'), target)
+  stamps.push(stamp())
+  // preferred to
+  writeScript(directory, 'gpx_linux_amd64', 'true')
+  stamps.push(stamp())
+  t.is(new Set(stamps).size, 5)
+  t.false(stamps.includes(undefined))
+  rmSync(join(directory, 'gpx_linux_amd64'))
+  rmSync(target)
+  t.is(stamp(), undefined)
 })
 
 for (const [path, expected] of [

@@ -5,7 +5,7 @@ import test from 'ava'
 import { toStatus } from '../../src/errors.ts'
 import { E } from '../../src/fp.ts'
 import { inProcess, type InProcessPlugin, type QueryDataAnswer } from '../../src/plugins/index.ts'
-import { admission, query, within } from './_setup.ts'
+import { admission, pluginContext, query, within } from './_setup.ts'
 
 const clientOf = (plugin: InProcessPlugin) => {
   const host = inProcess({ testds: plugin })
@@ -53,6 +53,45 @@ test('takes promises and values, and hands on the request', async (t) => {
     await client.mutateAdmission(admission, within(5000))(),
     E.right({ allowed: true, result: undefined, warnings: ['old'], objectBytes: new Uint8Array(0) }),
   )
+})
+
+test('fills in the answers of the other calls', async (t) => {
+  const { client } = clientOf({
+    checkHealth: () => ({ status: 'OK' }),
+    collectMetrics: () => ({ prometheus: Buffer.from('up 1') }),
+    subscribeStream: ({ path }) => ({ status: path === 'p' ? 'OK' : 'NOT_FOUND' }),
+    publishStream: () => ({ status: 'PERMISSION_DENIED' }),
+    convertObjects: ({ objects }) => ({ objects: objects.toReversed() }),
+  })
+  const stream = { pluginContext, path: 'p', data: Buffer.of(), headers: {} }
+  const objects = [1, 2].map((byte) => ({ raw: Buffer.of(byte), contentType: 'application/json' }))
+  const conversion = { pluginContext, uid: 'u1', objects, targetVersion: { group: 'g', version: 'v2' } }
+  const data = new Uint8Array(0)
+  t.deepEqual(
+    await Promise.all([
+      client.checkHealth({ pluginContext, headers: {} }, within(5000))(),
+      client.collectMetrics({ pluginContext }, within(5000))(),
+      client.subscribeStream(stream, within(5000))(),
+      client.publishStream(stream, within(5000))(),
+      client.convertObjects(conversion, within(5000))(),
+    ]),
+    [
+      E.right({ status: 'OK', message: '', jsonDetails: data }),
+      E.right({ prometheus: Buffer.from('up 1') }),
+      E.right({ status: 'OK', data }),
+      E.right({ status: 'PERMISSION_DENIED', data }),
+      E.right({ uid: 'u1', result: undefined, objects: objects.toReversed() }),
+    ],
+  )
+})
+
+test('tells a function the trace of its request', async (t) => {
+  const trace = { traceparent: '00-1-2-01' }
+  const { client } = clientOf({
+    checkHealth: (_request, options) => ({ status: 'OK', message: options.trace?.['traceparent'] ?? '' }),
+  })
+  const health = await client.checkHealth({ pluginContext, headers: {} }, { ...within(5000), trace })()
+  t.like(health, { right: { message: '00-1-2-01' } })
 })
 
 test('calls NotImplemented what is left out', async (t) => {

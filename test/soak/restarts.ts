@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
-import { pluginDirectory, type QueryDataRequest } from 'dataplane-aggregator'
+import { pluginDirectory, type PluginStatus, type QueryDataRequest } from 'dataplane-aggregator'
 
 /**
  * Lets plugins crash and come back a thousand times, and looks at what that leaves behind in the host: heap, open files, listeners,
@@ -73,44 +73,53 @@ const host = pluginDirectory(directory, { backoff: { initialMs: 1, maxMs: 1 } })
 const startedMs = performance.now()
 const isInTime = (): boolean => performance.now() - startedMs < limitMs
 
-const untilReady = (id: string): Promise<void> =>
+const statusOf = (id: string): PluginStatus | undefined => host.statuses().find((status) => status.id === id)
+
+/** Serves, and was started so many times. */
+const untilReady = (id: string, startCount: number): Promise<void> =>
   new Promise((resolve) => {
-    const unwatch = host.watch(({ to }) => {
-      if (to.id !== id || to.state !== 'ready') return
-      unwatch()
-      resolve()
-    })
-    if (host.statuses().some((status) => status.id === id && status.state === 'ready')) {
+    const look = (): void => {
+      const status = statusOf(id)
+      if (status?.state !== 'ready' || status.startCount < startCount) return
       unwatch()
       resolve()
     }
+    const unwatch = host.watch(look)
+    look()
   })
+
+const startsOf = (id: string): number => statusOf(id)?.startCount ?? 0
+const allStarts = (): number => ids.reduce((sum, id) => sum + startsOf(id), 0)
 
 /** Crashes all plugins again and again; gives the answers that callers got, by tag. */
 const crash = async (times: number): Promise<ReadonlyMap<string, number>> => {
   const answers = new Map<string, number>()
   let left = times
   const work = async (id: string): Promise<void> => {
+    await untilReady(id, 1)
     while (left > 0 && isInTime()) {
       left--
-      await untilReady(id)
+      const starts = startsOf(id)
       const signal = new AbortController().signal
       const answer = await host.plugin(id)?.client.queryData(request, { signal, timeoutMs: 10_000 })()
       const tag = answer?._tag === 'Left' ? answer.left._tag : String(answer?._tag)
       answers.set(tag, (answers.get(tag) ?? 0) + 1)
+      await untilReady(id, starts + 1)
     }
   }
   await Promise.all(ids.map(work))
-  await Promise.all(ids.map(untilReady))
   return answers
 }
 
+// plugins keep nobody alive
+const alive = setInterval(() => undefined, 60_000)
 try {
   await crash(warmUpRestarts)
   const before = await footprint()
+  const startsBefore = allStarts()
   const answers = await crash(restarts)
   const after = await footprint()
-  const done = [...answers.values()].reduce((sum, count) => sum + count, 0)
+  const done = allStarts() - startsBefore
   print(`${String(done)} restarts in ${((performance.now() - startedMs) / 1000).toFixed(0)} s`)
   print(`callers got ${[...answers].map(([tag, count]) => `${tag} ${String(count)} times`).join(', ')}`)
   print(`before ${JSON.stringify(before)}`)
@@ -124,6 +133,7 @@ try {
   print(isBack && isRight ? 'ok' : 'FAILED: expected what was before, and every caller told that the plugin is away')
   if (!isBack || !isRight) process.exitCode = 1
 } finally {
+  clearInterval(alive)
   await host.close()
   rmSync(directory, { recursive: true, force: true })
 }

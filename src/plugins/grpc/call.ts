@@ -1,10 +1,9 @@
-import { Metadata, status, type Client, type ServiceError } from '@grpc/grpc-js'
+import { status, type ChannelInterface, type StatusObject } from '@grpc/grpc-js'
 
-import { E } from '../../fp.ts'
 import type { CallOptions } from '../../plugin.ts'
-import type { Method } from './proto.ts'
+import { toMetadata } from './trace.ts'
 
-/** Why a call has no answer. */
+/** Why a call has no answer, or not all of it. */
 export interface CallFailure {
   readonly code: number
   /** Text of the plugin, or of grpc-js; may hold a path of the host when `code` is UNAVAILABLE. */
@@ -21,68 +20,119 @@ export interface CallFailure {
 /** Ends calls on a channel that will not answer any more: closing a channel leaves its calls hanging. */
 export type OpenCalls = Set<() => void>
 
-const identity = (bytes: Buffer): Buffer => bytes
+export interface RawCallOptions extends Pick<CallOptions, 'timeoutMs' | 'trace'> {
+  readonly signal?: AbortSignal | undefined
+}
 
-// the longest delay that a timer takes
+export interface CallHandler {
+  /** One message for each `read`, in order. Must not throw. */
+  readonly onMessage: (message: Buffer) => void
+  /** Once, and nothing comes after it. `undefined`: the plugin ended the call well. Must not throw. */
+  readonly onEnd: (failure: CallFailure | undefined) => void
+}
+
+export interface RunningCall {
+  /** Asks for the next message; until then it waits at the plugin, and only its window's worth of bytes on this side. */
+  read(): void
+  /** Ends the call without telling its handler. */
+  cancel(): void
+}
+
+/** The longest delay that a timer takes; a call with more time than that has no deadline, and no timer that keeps Node alive. */
 const maxTimeoutMs = 2 ** 31 - 1
 
+type Call = ReturnType<ChannelInterface['createCall']>
+
+const ended: RunningCall = { read: () => undefined, cancel: () => undefined }
+
+const refused = (handler: CallHandler, failure: CallFailure): RunningCall => {
+  handler.onEnd(failure)
+  return ended
+}
+
 /**
- * One unary call: it always has a deadline, always settles, and ends at once when the signal is aborted or the call is ended
- * through `openCalls`. Throws only for a request that is no such message.
+ * Makes one call, unary or streamed, with messages as bytes: it ends at its deadline, and at once when the signal is
+ * aborted or the call is ended through `openCalls`. It uses the channel itself: a `Client` would take 16 messages of a stream
+ * ahead, wait for the deadline when a unary answer comes twice, and make a stack trace for each call.
  */
-export const callUnary = <Request, Response>(
-  client: Client,
-  method: Method<Request, Response>,
-  request: Request,
-  { signal, timeoutMs }: CallOptions,
+export const startCall = (
+  channel: ChannelInterface,
+  path: string,
+  request: Buffer,
+  { signal, timeoutMs, trace }: RawCallOptions,
   openCalls: OpenCalls,
-): Promise<E.Either<CallFailure, Response>> => {
+  handler: CallHandler,
+): RunningCall => {
   const startedAtMs = performance.now()
-  const bytes = method.serialize(request)
-  const failure = (code: number, details: string, metadata?: Metadata): E.Either<CallFailure, never> => {
-    const statusDetails = metadata?.get('grpc-status-details-bin')[0]
-    return E.left({
-      code,
-      details,
-      statusDetails: Buffer.isBuffer(statusDetails) ? statusDetails : undefined,
-      requestBytes: bytes.length,
-      // timers fire up to a millisecond early by the monotonic clock
-      isLate: performance.now() - startedAtMs >= timeoutMs - 1,
-      isAborted: signal.aborted,
-    })
-  }
-  if (signal.aborted) return Promise.resolve(failure(status.CANCELLED, 'aborted before the call'))
-  if (timeoutMs <= 0) return Promise.resolve(failure(status.DEADLINE_EXCEEDED, 'no time left for the call'))
-  return new Promise((resolve) => {
-    const end = (result: E.Either<CallFailure, Response>): void => {
-      signal.removeEventListener('abort', abort)
-      openCalls.delete(lose)
-      resolve(result)
-    }
-    const receive = (error: ServiceError | null, response?: Response): void => {
-      if (error !== null) end(failure(error.code, error.details, error.metadata))
-      else if (response === undefined) end(failure(status.INTERNAL, 'no message in the answer'))
-      else end(E.right(response))
-    }
-    const deadline = Date.now() + Math.min(timeoutMs, maxTimeoutMs)
-    const start = () =>
-      client.makeUnaryRequest(method.path, identity, method.deserialize, bytes, new Metadata(), { deadline }, receive)
-    let call: ReturnType<typeof start> | undefined
-    const abort = (): void => {
-      end(failure(status.CANCELLED, 'aborted'))
-      call?.cancel()
-    }
-    const lose = (): void => {
-      end(failure(status.UNAVAILABLE, 'the process is gone'))
-      call?.cancel()
-    }
-    try {
-      call = start()
-      signal.addEventListener('abort', abort)
-      openCalls.add(lose)
-    } catch (error) {
-      // grpc-js throws when the channel is closed already
-      resolve(failure(status.UNAVAILABLE, String(error)))
-    }
+  const failure = (code: number, details: string, statusDetails?: string | Buffer): CallFailure => ({
+    code,
+    details,
+    statusDetails: Buffer.isBuffer(statusDetails) ? statusDetails : undefined,
+    requestBytes: request.length,
+    // timers fire up to a millisecond early by the monotonic clock
+    isLate: performance.now() - startedAtMs >= timeoutMs - 1,
+    isAborted: signal?.aborted ?? false,
   })
+  if (signal?.aborted) return refused(handler, failure(status.CANCELLED, 'aborted before the call'))
+  if (!(timeoutMs > 0)) return refused(handler, failure(status.DEADLINE_EXCEEDED, 'no time left for the call'))
+
+  let isOver = false
+  const leave = (): boolean => {
+    if (isOver) return false
+    isOver = true
+    signal?.removeEventListener('abort', abort)
+    openCalls.delete(lose)
+    return true
+  }
+  const end = (reason: CallFailure | undefined): void => {
+    if (leave()) handler.onEnd(reason)
+  }
+  const reset = (): void => {
+    call?.cancelWithStatus(status.CANCELLED, 'not needed any more')
+  }
+  const drop = (): void => {
+    reset()
+    // a call that is cancelled in the turn it was started in goes out all the same
+    setImmediate(reset)
+  }
+  const abort = (): void => {
+    end(failure(status.CANCELLED, 'aborted'))
+    drop()
+  }
+  const lose = (): void => {
+    end(failure(status.UNAVAILABLE, 'the process is gone'))
+    drop()
+  }
+
+  signal?.addEventListener('abort', abort)
+  openCalls.add(lose)
+  let call: Call | undefined
+  try {
+    const deadline = timeoutMs > maxTimeoutMs ? Infinity : Date.now() + timeoutMs
+    call = channel.createCall(path, deadline, null, null, null)
+    call.start(toMetadata(trace), {
+      onReceiveMetadata: () => undefined,
+      onReceiveMessage: (message: Buffer) => {
+        if (!isOver) handler.onMessage(message)
+      },
+      onReceiveStatus: ({ code, details, metadata }: Partial<StatusObject>) => {
+        if (code === status.OK) end(undefined)
+        // without a code, and without a word, when a message was compressed in a way that nobody knows
+        else end(failure(code ?? status.INTERNAL, details ?? '', metadata?.get('grpc-status-details-bin')[0]))
+      },
+    })
+    call.sendMessageWithContext({}, request)
+    call.halfClose()
+  } catch (error) {
+    // the channel is closed already
+    end(failure(status.UNAVAILABLE, String(error)))
+  }
+  return {
+    read: () => {
+      if (!isOver) call?.startRead()
+    },
+    cancel: () => {
+      if (leave()) drop()
+    },
+  }
 }

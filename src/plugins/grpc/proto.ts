@@ -2,82 +2,52 @@ import { fileURLToPath } from 'node:url'
 
 import { loadSync, type MessageTypeDefinition, type PackageDefinition } from '@grpc/proto-loader'
 
-import type { AdmissionRequest, QueryDataRequest } from '../../plugin.ts'
+import type { CheckHealthRequest, CollectMetricsRequest, StreamRequest } from '../../plugin.ts'
+import type {
+  Empty,
+  WireAdmissionRequest,
+  WireCallResourceRequest,
+  WireCallResourceResponse,
+  WireConversionRequest,
+  WireConversionResponse,
+  WireErrorInfo,
+  WireHealthResponse,
+  WireMetricsResponse,
+  WireMutationResponse,
+  WireQueryDataChunk,
+  WireQueryDataRequest,
+  WireQueryDataResponse,
+  WireRpcStatus,
+  WireServing,
+  WireStdioData,
+  WireStreamPacket,
+  WireStreamResponse,
+  WireValidationResponse,
+} from './messages.ts'
 
 /** One rpc: its path on the wire and the two codecs that the caller needs. */
 export interface Method<Request, Response> {
   readonly path: string
+  /** Throws for what is no such message. */
   readonly serialize: (request: Request) => Buffer
   /** Throws on bytes that are no such message. */
   readonly deserialize: (bytes: Buffer) => Response
 }
 
-/** Messages as protobufjs gives them: what was not set is absent, lists and maps are always there. */
-export interface WireDataResponse {
-  readonly frames: ReadonlyArray<Uint8Array>
-  readonly error?: string
-  readonly status?: number
-  readonly errorSource?: string
-  readonly format?: number
-}
-
-export interface WireQueryDataResponse {
-  readonly responses: ReadonlyArray<{ readonly key?: string; readonly value?: WireDataResponse }>
-}
-
-export interface WireStatusResult {
-  readonly status?: string
-  readonly message?: string
-  readonly reason?: string
-  readonly code?: number
-}
-
-export interface WireValidationResponse {
-  readonly allowed?: boolean
-  readonly result?: WireStatusResult
-  readonly warnings: ReadonlyArray<string>
-}
-
-export interface WireMutationResponse extends WireValidationResponse {
-  readonly object_bytes?: Uint8Array
-}
-
-export interface WireQueryDataRequest extends QueryDataRequest {
-  readonly format: 'ARROW' | 'JSON'
-}
-
-export interface WireAdmissionRequest extends Pick<AdmissionRequest, 'pluginContext' | 'operation' | 'kind'> {
-  readonly object_bytes: Uint8Array
-  readonly old_object_bytes: Uint8Array
-}
-
-export type Empty = Readonly<Record<string, never>>
-
-/** `channel`: 1 stdout, 2 stderr. */
-export interface WireStdioData {
-  readonly channel?: number
-  readonly data?: Buffer
-}
-
-/** `status`: 1 is SERVING. */
-export interface WireHealth {
-  readonly status?: number
-}
-
-interface WireRpcStatus {
-  readonly details: ReadonlyArray<{ readonly type_url?: string; readonly value?: Buffer }>
-}
-
-interface WireErrorInfo {
-  readonly metadata: Readonly<Record<string, string>>
-}
-
 /** All of the protocols that is in use. */
 export interface Protocol {
   readonly queryData: Method<WireQueryDataRequest, WireQueryDataResponse>
+  readonly queryChunkedData: Method<WireQueryDataRequest, WireQueryDataChunk>
+  readonly callResource: Method<WireCallResourceRequest, WireCallResourceResponse>
+  readonly checkHealth: Method<CheckHealthRequest, WireHealthResponse>
+  readonly collectMetrics: Method<CollectMetricsRequest, WireMetricsResponse>
+  readonly subscribeStream: Method<StreamRequest, WireStreamResponse>
+  readonly runStream: Method<StreamRequest, WireStreamPacket>
+  readonly publishStream: Method<StreamRequest, WireStreamResponse>
   readonly validateAdmission: Method<WireAdmissionRequest, WireValidationResponse>
   readonly mutateAdmission: Method<WireAdmissionRequest, WireMutationResponse>
-  readonly healthCheck: Method<{ readonly service: string }, WireHealth>
+  readonly convertObjects: Method<WireConversionRequest, WireConversionResponse>
+  readonly serving: Method<{ readonly service: string }, WireServing>
   readonly shutdown: Method<Empty, Empty>
   readonly streamStdio: Method<Empty, WireStdioData>
   readonly rpcStatus: (bytes: Buffer) => WireRpcStatus
@@ -103,24 +73,36 @@ const loadProtocol = (): Protocol => {
     const { deserialize } = messageOf(definitions, name)
     return (bytes) => deserialize(bytes) as Message
   }
-  const method = <Request extends object, Response>(path: string, request: string, response: string) => ({
-    path,
-    serialize: (message: Request): Buffer => messageOf(definitions, request).serialize(message),
-    deserialize: decoder<Response>(response),
-  })
+  const method = <Request extends object, Response>(path: string, request: string, response: string) => {
+    const serialize: (message: Request) => Buffer = messageOf(definitions, request).serialize
+    return { path, serialize, deserialize: decoder<Response>(response) }
+  }
+  /** Of pluginv2, whose messages are named after their rpc. */
+  const rpc = <Request extends object, Response>(
+    service: string,
+    name: string,
+    request = `pluginv2.${name}Request`,
+    response = `pluginv2.${name}Response`,
+  ) => method<Request, Response>(`/pluginv2.${service}/${name}`, request, response)
+  const admission = 'pluginv2.AdmissionRequest'
   return {
-    queryData: method('/pluginv2.Data/QueryData', 'pluginv2.QueryDataRequest', 'entries.QueryDataResponse'),
-    validateAdmission: method(
-      '/pluginv2.AdmissionControl/ValidateAdmission',
-      'pluginv2.AdmissionRequest',
-      'pluginv2.ValidationResponse',
+    queryData: rpc('Data', 'QueryData', undefined, 'entries.QueryDataResponse'),
+    queryChunkedData: rpc('Data', 'QueryChunkedData'),
+    callResource: rpc('Resource', 'CallResource', undefined, 'entries.CallResourceResponse'),
+    checkHealth: rpc('Diagnostics', 'CheckHealth'),
+    collectMetrics: rpc('Diagnostics', 'CollectMetrics'),
+    subscribeStream: rpc('Stream', 'SubscribeStream'),
+    runStream: rpc('Stream', 'RunStream', undefined, 'pluginv2.StreamPacket'),
+    publishStream: rpc('Stream', 'PublishStream'),
+    validateAdmission: rpc('AdmissionControl', 'ValidateAdmission', admission, 'pluginv2.ValidationResponse'),
+    mutateAdmission: rpc('AdmissionControl', 'MutateAdmission', admission, 'pluginv2.MutationResponse'),
+    convertObjects: rpc(
+      'ResourceConversion',
+      'ConvertObjects',
+      'pluginv2.ConversionRequest',
+      'pluginv2.ConversionResponse',
     ),
-    mutateAdmission: method(
-      '/pluginv2.AdmissionControl/MutateAdmission',
-      'pluginv2.AdmissionRequest',
-      'pluginv2.MutationResponse',
-    ),
-    healthCheck: method(
+    serving: method(
       '/grpc.health.v1.Health/Check',
       'grpc.health.v1.HealthCheckRequest',
       'grpc.health.v1.HealthCheckResponse',

@@ -17,10 +17,34 @@ const bytes = (): Field => ({ wireType: bytesType })
 const message = (shape: Shape): Field => ({ wireType: bytesType, message: shape })
 
 const dataResponse: Shape = { 1: bytes(), 2: bytes(), 3: bytes(), 4: varint(), 5: bytes(), 7: varint() }
-/** pluginv2.QueryDataResponse: what there may be too many of are responses, and frames. */
-export const queryDataResponse: Shape = { 1: message({ 1: bytes(), 2: message(dataResponse) }) }
-/** pluginv2.ValidationResponse and pluginv2.MutationResponse: what there may be too many of are warnings. */
-export const admissionResponse: Shape = { 1: varint(), 2: bytes(), 3: bytes(), 4: bytes() }
+const statusResult: Shape = { 1: bytes(), 2: bytes(), 3: bytes(), 4: varint() }
+
+/** The answers of pluginv2, under the names of its .proto. */
+export const shapes = {
+  /** What there may be too many of are responses, and frames. */
+  QueryDataResponse: { 1: message({ 1: bytes(), 2: message(dataResponse) }) },
+  QueryChunkedDataResponse: {
+    1: bytes(),
+    2: bytes(),
+    3: bytes(),
+    4: bytes(),
+    5: varint(),
+    6: bytes(),
+    7: varint(),
+  },
+  /** Headers, and their values. */
+  CallResourceResponse: { 1: varint(), 2: message({ 1: bytes(), 2: message({ 1: bytes() }) }), 3: bytes() },
+  CheckHealthResponse: { 1: varint(), 2: bytes(), 3: bytes() },
+  CollectMetricsResponse: { 1: message({ 1: bytes() }) },
+  /** Of SubscribeStream and PublishStream alike. */
+  StreamResponse: { 1: varint(), 2: bytes() },
+  StreamPacket: { 1: bytes() },
+  /** Warnings. */
+  ValidationResponse: { 1: varint(), 2: message(statusResult), 3: bytes() },
+  MutationResponse: { 1: varint(), 2: message(statusResult), 3: bytes(), 4: bytes() },
+  /** Objects. */
+  ConversionResponse: { 1: bytes(), 2: message(statusResult), 3: message({ 1: bytes(), 2: bytes() }) },
+} satisfies Readonly<Record<string, Shape>>
 
 const maxUint32 = 2 ** 32 - 1
 /** Of a tag or a length; protobufjs takes a longer number for one of ten bytes, however long it is. */

@@ -33,11 +33,17 @@ export interface FailedCall {
   readonly receiveLimitBytes: number
 }
 
+/** Whether grpc-js heard HTTP where it expected gRPC. */
+export const isPlainHttp = (details: string): boolean => details.startsWith('Received HTTP status code')
+
 /** `grpc-js: Received message larger than max (n vs m)`, `grpc-go: … (n vs. m)`; both sides word it alike, the sizes tell whose limit it was. */
 const sizesOf = (details: string): { size: number; limit: number } | undefined => {
   const match = /larger than max \((\d+) vs\.? (\d+)\)/.exec(details)
   return match === null ? undefined : { size: Number(match[1]), limit: Number(match[2]) }
 }
+
+/** In the words of grpc-js, which stops inflating there. */
+const isInflated = (details: string): boolean => details.startsWith('Received message that decompresses to')
 
 /** What a failed gRPC call is to the rest of the house. No gRPC code leaves this function. */
 export const toAggregatorError = (failure: CallFailure, failed: FailedCall): AggregatorError => {
@@ -61,7 +67,7 @@ export const toAggregatorError = (failure: CallFailure, failed: FailedCall): Agg
     cause: said,
   })
 
-  if (details.startsWith('Received HTTP status code')) return badAnswer('answered with plain HTTP instead of gRPC')
+  if (isPlainHttp(details)) return badAnswer('answered with plain HTTP instead of gRPC')
   switch (code) {
     case status.CANCELLED:
       if (failure.isLate) return timedOut
@@ -77,15 +83,18 @@ export const toAggregatorError = (failure: CallFailure, failed: FailedCall): Agg
       // the one code whose words are meant for the caller
       return { _tag: 'BadRequest', message: `${plugin} refused the request: ${said}` }
     case status.RESOURCE_EXHAUSTED: {
+      const limit = String(failed.receiveLimitBytes)
+      if (isInflated(details))
+        return badAnswer(`answered more than ${limit} bytes, compressed (option plugins.receiveLimitBytes)`)
       const sizes = sizesOf(details)
-      if (sizes === undefined) return pluginFailed
-      if (sizes.size === failure.requestBytes)
+      if (sizes?.size === failure.requestBytes)
         return {
           _tag: 'BodyTooLarge',
           limitBytes: sizes.limit,
           option: `GRPCSettings.MaxReceiveMsgSize of ${plugin}`,
         }
-      const limit = String(failed.receiveLimitBytes)
+      // of another size: what stands behind the plugin was too much for the plugin
+      if (sizes?.limit !== failed.receiveLimitBytes) return pluginFailed
       return badAnswer(`answered ${String(sizes.size)} bytes, the limit is ${limit} (option plugins.receiveLimitBytes)`)
     }
     case status.INTERNAL:

@@ -1,34 +1,23 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import type { Readable } from 'node:stream'
 
-import type { Logger } from '../../logger.ts'
 import { takeInTurns } from '../turns.ts'
-import { createLineSplitter, type LineSplitter } from './lines.ts'
-import type { LogBudget } from './log-budget.ts'
-import { createLogReader } from './logs.ts'
+import { createLineSplitter } from './lines.ts'
+import { createLogReader, type LogOptions } from './logs.ts'
+import type { PeerExit } from './peer.ts'
+import { createTail } from './tail.ts'
 
 /** How long the pipes may stay open once the process is gone: a grandchild may hold them for ever. */
 const pipesMs = 250
 
-const keptLines = 20
-const keptLineLength = 1000
-
-/** How a process went. For the log: `stderr` may hold anything. */
-export interface ProcessExit {
-  readonly code: number | null
-  readonly signal: string | null
-  /** The last lines it wrote there. */
-  readonly stderr: ReadonlyArray<string>
-  /** Why it could not be started at all. */
-  readonly error?: Error
-}
-
 export interface ChildOptions {
-  readonly pluginId: string
-  readonly executable: string
+  readonly file: string
+  readonly args: ReadonlyArray<string>
+  /** An open file that the process has under the number 3. */
+  readonly descriptor: number | undefined
   readonly environment: Readonly<Record<string, string>>
-  readonly logger: Logger
-  readonly budget: LogBudget
+  readonly log: LogOptions
+  readonly stderrBytes: number
 }
 
 /** A process and its two pipes, which are read for as long as it lives. */
@@ -39,23 +28,31 @@ export interface Child {
   /** The process is gone. */
   readonly exited: Promise<void>
   /** Its pipes are gone too, so all that it wrote was read. */
-  readonly closed: Promise<ProcessExit>
+  readonly closed: Promise<PeerExit>
   readonly kill: () => void
 }
 
 /** A pipe that breaks says no more than its end; out of file descriptors, there is none. */
-const readPipe = (pipe: Readable | null | undefined, { push, end }: LineSplitter): void => {
+const readPipe = (
+  pipe: Readable | null | undefined,
+  onLine: (line: string) => void,
+  onPiece: (piece: Buffer) => void = () => undefined,
+): void => {
+  const { push, end } = createLineSplitter(onLine)
   pipe?.on('data', (chunk: Buffer) => {
-    takeInTurns(pipe, chunk, push)
+    takeInTurns(pipe, chunk, (piece) => {
+      onPiece(piece)
+      push(piece)
+    })
   })
   pipe?.on('end', end).on('error', () => undefined)
 }
 
 /** Spawns. A program that cannot be run is one that exits with an error; where Node throws instead, so does this. */
-export const spawnChild = ({ pluginId, executable, environment, logger, budget }: ChildOptions): Child => {
-  const child: ChildProcess = spawn(executable, [], {
+export const spawnChild = ({ file, args, descriptor, environment, log, stderrBytes }: ChildOptions): Child => {
+  const child: ChildProcess = spawn(file, args, {
     env: environment,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', ...(descriptor === undefined ? [] : [descriptor])],
     windowsHide: true,
   })
   let error: Error | undefined
@@ -71,28 +68,19 @@ export const spawnChild = ({ pluginId, executable, environment, logger, budget }
       resolve()
     })
   })
-  const stderr: Array<string> = []
-
   const firstLine = new Promise<string>((resolve) => {
-    const log = createLogReader(logger, pluginId, budget)
+    const read = createLogReader(log)
     let isFirst = true
-    const splitter = createLineSplitter((line) => {
+    readPipe(child.stdout, (line) => {
       if (isFirst) resolve(line)
-      else log(line)
+      else read(line)
       isFirst = false
     })
-    readPipe(child.stdout, splitter)
   })
+  const stderr = createTail(stderrBytes)
+  readPipe(child.stderr, createLogReader(log), stderr.push)
 
-  const log = createLogReader(logger, pluginId, budget)
-  const splitter = createLineSplitter((line) => {
-    stderr.push(line.slice(0, keptLineLength))
-    if (stderr.length > keptLines) stderr.shift()
-    log(line)
-  })
-  readPipe(child.stderr, splitter)
-
-  const closed = new Promise<ProcessExit>((resolve) => {
+  const closed = new Promise<PeerExit>((resolve) => {
     let timer: NodeJS.Timeout | undefined
     child.once('exit', () => {
       timer = setTimeout(() => {
@@ -103,7 +91,8 @@ export const spawnChild = ({ pluginId, executable, environment, logger, budget }
     child.once('close', () => {
       clearTimeout(timer)
       const { exitCode: code, signalCode: signal } = child
-      resolve({ code: error === undefined ? code : null, signal, stderr, ...(error === undefined ? {} : { error }) })
+      const exit = { code: error === undefined ? code : null, signal, stderr: stderr.text() }
+      resolve(error === undefined ? exit : { ...exit, error })
     })
   })
 

@@ -6,11 +6,14 @@ export interface Clock {
   readonly setTimeout: (callback: () => void, delayMs: number) => () => void
 }
 
+// the longest delay that a timer takes; more than that fires at once
+const maxDelayMs = 2 ** 31 - 1
+
 /** Its timers keep nobody alive: a plugin that waits for its restart is no reason for Node to stay. */
 export const systemClock: Clock = {
   now: Date.now,
   setTimeout: (callback, delayMs) => {
-    const timer = setTimeout(callback, delayMs).unref()
+    const timer = setTimeout(callback, Math.min(delayMs, maxDelayMs)).unref()
     return () => {
       clearTimeout(timer)
     }

@@ -24,13 +24,19 @@ const inherited = [
 /** Whose behaviour a plugin may expect of us. Keep it in step with the user agent of the plugin context. */
 const grafanaVersion = '12.4.0'
 
-export interface EnvironmentOptions {
+/** What a process is told of its own start. */
+export interface HandshakeVariables {
+  readonly socketDirectory: string
+  /** PEM; has it speak TLS, and with nobody else. */
+  readonly clientCertificate?: string | undefined
+}
+
+export interface EnvironmentOptions extends HandshakeVariables {
   readonly host: Variables
   /** Variables for this plugin as they are; they win over the host's. */
   readonly env: Variables
   /** The plugin's own settings: `max_rows` becomes `GF_PLUGIN_MAX_ROWS`. Source: `[plugin.<id>]` of grafana.ini. */
   readonly settings: Readonly<Record<string, string>>
-  readonly socketDirectory: string
 }
 
 /** What decides how a plugin talks to its host. A leaked `PLUGIN_CLIENT_CERT` would make it speak TLS. */
@@ -42,6 +48,7 @@ export const pluginEnvironment = ({
   env,
   settings,
   socketDirectory,
+  clientCertificate,
 }: EnvironmentOptions): Record<string, string> => {
   const variables = new Map([['GF_VERSION', grafanaVersion]])
   for (const name of inherited) {
@@ -60,5 +67,6 @@ export const pluginEnvironment = ({
     PLUGIN_MIN_PORT: '10000',
     PLUGIN_MAX_PORT: '25000',
     PLUGIN_UNIX_SOCKET_DIR: socketDirectory,
+    ...(clientCertificate === undefined ? {} : { PLUGIN_CLIENT_CERT: clientCertificate }),
   }
 }

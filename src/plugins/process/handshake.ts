@@ -1,4 +1,5 @@
-import { E } from '../../fp.ts'
+import { E, pipe } from '../../fp.ts'
+import { toPem } from './certificate.ts'
 
 const example = '1|2|unix|/path/of/socket|grpc|'
 const coreVersion = '1'
@@ -36,24 +37,52 @@ const checkVersions = (core: string, app: string): string | undefined => {
   return undefined
 }
 
-/** Fields that older and other plugins leave out. */
-const checkTransport = ([protocol = 'netrpc', certificate = '', multiplex = '']: ReadonlyArray<string>):
-  string | undefined => {
-  if (protocol !== 'grpc') return `expected protocol "grpc", got ${quote(protocol)}`
-  if (certificate.length > maxIgnoredCertificate) return 'expected plain text, got a TLS certificate'
-  if (multiplex === 'true') return 'expected one connection per socket, got multiplexing'
-  return undefined
+/** Of the certificate that a plugin sends: base64 of its DER, without padding. */
+const parseCertificate = (field: string): E.Either<string, string> => {
+  try {
+    return E.right(toPem(Buffer.from(field, 'base64')))
+  } catch {
+    return refuse(`expected a TLS certificate, got ${quote(field)}`)
+  }
+}
+
+/** Fields that older and other plugins leave out. Right: the certificate to trust, in PEM; undefined: plain text. */
+const parseTransport = (
+  [protocol = 'netrpc', certificate = '', multiplex = '']: ReadonlyArray<string>,
+  wantsTls: boolean,
+): E.Either<string, string | undefined> => {
+  if (protocol !== 'grpc') return refuse(`expected protocol "grpc", got ${quote(protocol)}`)
+  if (multiplex === 'true') return refuse('expected one connection per socket, got multiplexing')
+  const offersTls = certificate.length > maxIgnoredCertificate
+  if (wantsTls)
+    return offersTls
+      ? parseCertificate(certificate)
+      : refuse(
+          'expected a TLS certificate (option plugins.autoMTLS), got plain text: the plugin does not know AutoMTLS',
+        )
+  return offersTls ? refuse('expected plain text, got a TLS certificate') : E.right(undefined)
+}
+
+export interface Handshake {
+  /** Where the plugin listens, as grpc-js names it. Shape: `unix:/run/plugin123`, `ipv4:127.0.0.1:10000`. */
+  readonly target: string
+  /** The one certificate to trust there, in PEM; undefined: it speaks plain text. */
+  readonly certificate: string | undefined
 }
 
 /**
- * Reads the first line that a plugin prints. Right: where it listens, as grpc-js names it. Shape: `unix:/run/plugin123`,
- * `ipv4:127.0.0.1:10000`. Left: a sentence for the log. Source: client.go of go-plugin; stricter where TLS, multiplexing or
- * another host would have to be asked for first.
+ * Reads the first line that a plugin prints. Left: a sentence for the log. Source: client.go of go-plugin; stricter where TLS,
+ * multiplexing or another host would have to be asked for first, and where TLS was asked for.
  */
-export const parseHandshake = (line: string): E.Either<string, string> => {
+export const parseHandshake = (line: string, wantsTls: boolean): E.Either<string, Handshake> => {
   const [core, app, network, address, ...transport] = line.trim().split('|')
   if (core === undefined || app === undefined || network === undefined || address === undefined)
     return refuse(`expected a line such as "${example}", got ${quote(line.trim())}`)
-  const wrong = checkVersions(core, app) ?? checkTransport(transport)
-  return wrong === undefined ? parseAddress(network, address) : refuse(wrong)
+  const wrong = checkVersions(core, app)
+  if (wrong !== undefined) return refuse(wrong)
+  return pipe(
+    E.Do,
+    E.bind('certificate', () => parseTransport(transport, wantsTls)),
+    E.bind('target', () => parseAddress(network, address)),
+  )
 }

@@ -1,5 +1,6 @@
 import type { LogFields, Logger } from '../../logger.ts'
 import type { LogBudget } from './log-budget.ts'
+import type { Secrets } from './secrets.ts'
 
 type Level = 'debug' | 'info' | 'warn' | 'error'
 
@@ -45,19 +46,37 @@ const parseTagged = (line: string): Entry | undefined => {
   return level && { level, message: line, fields: {} }
 }
 
+/** What a text in the line stood for may be a secret only now: it was an escape before. */
+const strikeFields = (fields: LogFields, strike: Secrets['strike']): LogFields =>
+  Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [name, typeof value === 'string' ? strike(value) : value]),
+  )
+
+export interface LogOptions {
+  readonly logger: Logger
+  readonly pluginId: string
+  readonly budget: LogBudget
+  readonly secrets: Pick<Secrets, 'strike'>
+}
+
+/** Passes on the lines of one stream. */
+export type LogReader = (line: string) => void
+
 /**
- * Passes the lines of one stream of a plugin on to the logger, each with the field `plugin`. Once a line starts a Go crash dump,
- * everything untagged after it is an error; that line comes through whatever the budget says. Source: client.go of go-plugin.
+ * Passes the lines of one stream of a plugin on to the logger, each with the field `plugin`, without secrets. Once a line starts a
+ * Go crash dump, everything untagged after it is an error; that line comes through whatever the budget says. Source: client.go of
+ * go-plugin.
  */
-export const createLogReader = (logger: Logger, pluginId: string, budget: LogBudget): ((line: string) => void) => {
+export const createLogReader = ({ logger, pluginId, budget, secrets: { strike } }: LogOptions): LogReader => {
   let isCrashing = false
   return (line) => {
     if (line === '') return
     const isCrash = !isCrashing && (line.startsWith('panic: ') || line.startsWith('fatal error: '))
     isCrashing ||= isCrash
     if (!isCrash && !budget.take()) return
-    const untagged: Entry = { level: isCrashing ? 'error' : 'debug', message: line, fields: {} }
-    const { level, message, fields } = parseHclog(line) ?? parseTagged(line) ?? untagged
-    logger[level](message, { ...fields, plugin: pluginId })
+    const struck = strike(line)
+    const untagged: Entry = { level: isCrashing ? 'error' : 'debug', message: struck, fields: {} }
+    const { level, message, fields } = parseHclog(struck) ?? parseTagged(struck) ?? untagged
+    logger[level](strike(message), { ...strikeFields(fields, strike), plugin: pluginId })
   }
 }

@@ -1,170 +1,192 @@
-import { rmSync } from 'node:fs'
-
 import { E } from '../../fp.ts'
-import type { Logger } from '../../logger.ts'
-import type { PluginClient } from '../../plugin.ts'
+import type { AnswerBudget } from '../answer-budget.ts'
 import { openConnection, type Connection } from '../grpc/connection.ts'
-import { spawnChild, type Child, type ProcessExit } from './child.ts'
+import type { Settings } from '../options.ts'
+import { createIdentity, type Identity } from './certificate.ts'
+import { spawnChild, type Child } from './child.ts'
 import { systemClock } from './clock.ts'
-import { parseHandshake } from './handshake.ts'
+import type { HandshakeVariables } from './environment.ts'
+import { parseHandshake, type Handshake } from './handshake.ts'
+import { createStartLimits } from './limits.ts'
 import { createLogBudget } from './log-budget.ts'
-import { watchReachability, type Reachability } from './reachability.ts'
-import { makeSocketDirectory } from './socket-directory.ts'
+import type { LogOptions } from './logs.ts'
+import { StartFailure, type Peer, type PeerExit } from './peer.ts'
+import { asProgram, openPinned } from './pin.ts'
+import type { ProcessDirectory, RunDirectory } from './run-directory.ts'
+import type { Secrets } from './secrets.ts'
+import { dyingWithHost } from './setpriv.ts'
+import { readStdio } from './stdio.ts'
 import { stopProcess } from './stop.ts'
 
 export interface StartOptions {
   readonly pluginId: string
-  /** Absolute path of a program; throws when there is none. */
+  /** Absolute path of a program that may be run; throws when there is none. */
   readonly findExecutable: () => string
-  readonly environment: (socketDirectory: string) => Readonly<Record<string, string>>
-  readonly logger: Logger
-  readonly receiveLimitBytes: number
-  readonly maxFrames: number
-  readonly startTimeoutMs: number
-  readonly stopGraceMs: number
+  /** All variables of the process. */
+  readonly environment: (handshake: HandshakeVariables) => Readonly<Record<string, string>>
+  readonly settings: Settings
+  readonly answerBudget: AnswerBudget
+  readonly secrets: Secrets
+  /** Where processes have their sockets. */
+  readonly runDirectory: RunDirectory
   /** Holds each process from its start to its end. */
-  readonly running: Set<Running>
+  readonly running: Set<Child>
 }
 
-/** A process that is not gone yet, and its socket. */
-export interface Running {
-  readonly pid: number | undefined
-  /** Kills it and removes its socket, all at once: for a Node that exits without close. */
-  clear(): void
+/** A process that may serve one day. */
+interface Launched {
+  readonly child: Child
+  /** Nothing of it is left. */
+  readonly ended: Promise<PeerExit>
+  /** Ours, where it is to speak TLS. */
+  readonly identity: Identity | undefined
+  readonly directory: ProcessDirectory
+  readonly log: LogOptions
 }
 
-/** Why a plugin does not serve; for the log, as the message may hold paths of the host. */
-export class StartFailure extends Error {
-  readonly exit: ProcessExit
+/** What was given for one plugin. */
+export const ofPlugin = <A>(table: Readonly<Record<string, A>>, pluginId: string): A | undefined =>
+  Object.hasOwn(table, pluginId) ? table[pluginId] : undefined
 
-  constructor(exit: ProcessExit, cause: unknown) {
-    super(cause instanceof Error ? cause.message : String(cause), { cause })
-    this.exit = exit
+const spawn = async (
+  { pluginId, findExecutable, environment, settings, running }: StartOptions,
+  handshake: HandshakeVariables,
+  log: LogOptions,
+  signal: AbortSignal,
+): Promise<Child> => {
+  const path = findExecutable()
+  const sha256 = ofPlugin(settings.sha256, pluginId)
+  const program = sha256 === undefined ? asProgram(path) : await openPinned(path, pluginId, sha256, signal)
+  try {
+    const command = settings.dieWithHost ? await dyingWithHost(program.path) : undefined
+    const [file, args] = command ?? [program.path, []]
+    signal.throwIfAborted()
+    const { stderrBytes } = settings
+    const { descriptor } = program
+    const child = spawnChild({ file, args, descriptor, environment: environment(handshake), log, stderrBytes })
+    running.add(child)
+    return child
+  } finally {
+    // the process has a descriptor of its own
+    void program.close()
   }
 }
 
-/** A plugin process that serves. */
-export interface PluginProcess {
-  readonly pid: number | undefined
-  readonly client: PluginClient
-  /** Resolves when nothing of it is left, however it went; its calls have ended by then. */
-  readonly ended: Promise<ProcessExit>
-  stop(): Promise<void>
+const launch = async (options: StartOptions, signal: AbortSignal): Promise<Launched> => {
+  const { pluginId, settings, secrets, running } = options
+  const { logger, logLinesPerSecond } = settings
+  const identity = settings.autoMTLS ? await createIdentity() : undefined
+  const directory = await options.runDirectory.open()
+  const remove = async (): Promise<void> => {
+    try {
+      await directory.remove()
+    } catch (cause) {
+      logger.warn('cannot remove the directory of a socket', { plugin: pluginId, directory: directory.path, cause })
+    }
+  }
+  const budget = createLogBudget(logger, pluginId, logLinesPerSecond, systemClock)
+  const log: LogOptions = { logger, pluginId, budget, secrets }
+  const handshake = { socketDirectory: directory.path, clientCertificate: identity?.certificate }
+  try {
+    const child = await spawn(options, handshake, log, signal)
+    const ended = child.closed.then(async (exit) => {
+      running.delete(child)
+      budget.end()
+      await remove()
+      return exit
+    })
+    return { child, ended, identity, directory, log }
+  } catch (error) {
+    await remove()
+    throw error
+  }
 }
 
-interface Limits {
-  /** Aborted when the start failed, or is over. */
-  readonly signal: AbortSignal
-  /** The step's outcome, unless the start fails first. */
-  until<A>(step: Promise<A>): Promise<A>
-  end(): void
-}
-
-/** What ends a start early: the process exits, the time is up, the host closes. */
-const createLimits = (child: Child, timeoutMs: number, signal: AbortSignal): Limits => {
-  const over = new AbortController()
-  const failed = new Promise<never>((_resolve, reject) => {
-    const fail = (message: string): void => {
-      reject(new Error(message))
-      over.abort()
-    }
-    const timer = setTimeout(fail, timeoutMs, `did not start within ${String(timeoutMs)} ms (option startTimeoutMs)`)
-    const close = (): void => {
-      fail('stopped while it started')
-    }
-    signal.addEventListener('abort', close)
-    over.signal.addEventListener('abort', () => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', close)
-    })
-    void child.exited.then(() => {
-      fail('exited before it served')
-    })
-    if (signal.aborted) close()
+const connect = (
+  { target, certificate }: Handshake,
+  identity: Identity | undefined,
+  { pluginId, settings, answerBudget }: StartOptions,
+  onUnavailable: () => void,
+): Connection => {
+  const { receiveLimitBytes, sendLimitBytes, maxFrames } = settings
+  const tls =
+    certificate === undefined || identity === undefined
+      ? undefined
+      : { ca: certificate, cert: identity.certificate, key: identity.key, serverName: 'localhost' }
+  return openConnection(target, {
+    pluginId,
+    receiveLimitBytes,
+    sendLimitBytes,
+    maxFrames,
+    frameFormat: ofPlugin(settings.frameFormat, pluginId) ?? 'arrow',
+    budget: answerBudget,
+    onUnavailable,
+    tls,
   })
-  // nobody may be waiting when it fails
-  failed.catch(() => undefined)
-  return {
-    signal: over.signal,
-    until: (step) => Promise.race([step, failed]),
-    end: () => {
-      over.abort()
-    },
-  }
 }
 
 /**
- * Runs a plugin until it serves: spawn, handshake, health check; from then on its output is read. Rejects with a
- * StartFailure, when nothing of the process is left, or with an Error when there was none to start.
+ * Runs a plugin until it serves: spawn, handshake, health check; from then on its output is read. Rejects with a StartFailure, when
+ * nothing of the process is left, or with an Error when there was none to start. Source: client.go of go-plugin.
  */
-export const startProcess = async (options: StartOptions, signal: AbortSignal): Promise<PluginProcess> => {
-  const { pluginId, logger, receiveLimitBytes, maxFrames, startTimeoutMs, stopGraceMs, running } = options
-  const executable = options.findExecutable()
-  const socketDirectory = makeSocketDirectory(process.env)
-  const removeSocket = (): void => {
-    rmSync(socketDirectory, { recursive: true, force: true })
-  }
-  const budget = createLogBudget(logger, pluginId, systemClock)
-  const spawn = (): Child => {
-    try {
-      return spawnChild({ pluginId, executable, environment: options.environment(socketDirectory), logger, budget })
-    } catch (error) {
-      removeSocket()
-      throw error
-    }
-  }
-  const child = spawn()
-  const entry: Running = {
-    pid: child.process.pid,
-    clear: () => {
-      child.kill()
-      removeSocket()
-    },
-  }
-  running.add(entry)
+export const startProcess = async (
+  options: StartOptions,
+  signal: AbortSignal,
+  onSuspect: () => void,
+): Promise<Peer> => {
+  const { pluginId, settings } = options
+  const { logger, startTimeoutMs, stopGraceMs, autoMTLS } = settings
+  const limits = createStartLimits(signal)
   let connection: Connection | undefined
-  let reachability: Reachability | undefined
+  let endStdio = (): void => undefined
+  let isServing = false
+  const suspect = (): void => {
+    if (isServing) onSuspect()
+  }
 
-  void child.exited.then(() => {
-    reachability?.end()
-    connection?.close()
-  })
-  const ended = child.closed.then((exit) => {
-    running.delete(entry)
-    budget.end()
-    try {
-      // a process that was killed leaves its socket
-      removeSocket()
-    } catch (cause) {
-      logger.warn('cannot remove the directory of a socket', { plugin: pluginId, directory: socketDirectory, cause })
-    }
-    return exit
-  })
-
-  const limits = createLimits(child, startTimeoutMs, signal)
-  try {
-    const target = parseHandshake(await limits.until(child.firstLine))
-    if (E.isLeft(target)) throw new Error(target.left)
-    const opened = openConnection(target.right, {
-      pluginId,
-      receiveLimitBytes,
-      maxFrames,
-      onUnavailable: () => reachability?.suspect(),
+  const serve = async ({ child, ended, identity, directory, log }: Launched): Promise<Peer> => {
+    limits.watch(child, startTimeoutMs)
+    void child.exited.then(() => {
+      isServing = false
+      endStdio()
+      connection?.close()
     })
-    connection = opened
-    const health = opened.checkHealth({ signal: limits.signal, timeoutMs: startTimeoutMs })
-    const failure = await limits.until(health)
-    if (failure !== undefined) throw new Error(`health check: ${failure}`)
-    reachability = watchReachability(child, opened, logger, pluginId, budget)
-    const stop = (): Promise<void> => {
-      reachability?.end()
-      return stopProcess(child, opened, stopGraceMs)
+    const { pid } = child.process
+    try {
+      const handshake = parseHandshake(await limits.until(child.firstLine), autoMTLS)
+      if (E.isLeft(handshake)) throw new Error(handshake.left)
+      const { target } = handshake.right
+      const opened = connect(handshake.right, identity, options, suspect)
+      connection = opened
+      await directory.record({ plugin: pluginId, pid, target }).catch((cause: unknown) => {
+        logger.warn('cannot note where a plugin listens', { plugin: pluginId, cause })
+      })
+      const failure = await limits.until(opened.ping(startTimeoutMs, limits.signal))
+      if (failure !== undefined) throw new Error(`health check: ${failure.message}`)
+      endStdio = readStdio(opened, log, suspect)
+      isServing = true
+      return {
+        pid,
+        client: opened.client,
+        ended,
+        ping: (timeoutMs) => opened.ping(timeoutMs),
+        stop: async () => {
+          isServing = false
+          endStdio()
+          await stopProcess(child, opened, stopGraceMs)
+          await ended
+        },
+        kill: child.kill,
+      }
+    } catch (error) {
+      child.kill()
+      connection?.close()
+      const exit = await ended
+      throw new StartFailure(exit, pid, exit.error ?? error)
     }
-    return { pid: child.process.pid, client: opened.client, ended, stop }
-  } catch (error) {
-    child.kill()
-    connection?.close()
-    throw new StartFailure(await ended, error)
+  }
+  try {
+    return await serve(await launch(options, limits.signal))
   } finally {
     limits.end()
   }

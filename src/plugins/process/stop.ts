@@ -8,7 +8,8 @@ import type { Child } from './child.ts'
 export const stopProcess = async (child: Child, connection: Connection, graceMs: number): Promise<void> => {
   connection.endCalls()
   const timer = setTimeout(child.kill, graceMs)
-  void connection.shutdown(graceMs)
+  // whatever it answers, its end is what counts
+  connection.shutdown(graceMs).catch(() => undefined)
   await child.exited
   clearTimeout(timer)
   connection.close()

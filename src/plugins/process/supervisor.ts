@@ -1,206 +1,245 @@
 import type { AggregatorError } from '../../errors.ts'
 import { E } from '../../fp.ts'
-import type { Logger } from '../../logger.ts'
 import type { PluginClient } from '../../plugin.ts'
-import { createCalls, type Acquire } from './calls.ts'
+import type { PluginChange, PluginExit, PluginStatus } from '../../plugin-status.ts'
+import type { PluginSettings } from '../options.ts'
+import { createFailures } from './backoff.ts'
+import { createCalls } from './calls.ts'
 import type { Clock } from './clock.ts'
-import { StartFailure, type PluginProcess } from './start.ts'
-
-export interface Backoff {
-  readonly initialMs: number
-  readonly maxMs: number
-  /** A process that served this long starts the count of failures anew. */
-  readonly resetAfterMs: number
-}
+import { createLifecycle, refusalOf } from './lifecycle.ts'
+import type { Peer, StartPeer } from './peer.ts'
+import { createPostMortem } from './post-mortem.ts'
+import type { Secrets } from './secrets.ts'
+import { createServing, type Serving } from './serving.ts'
+import { createStamps } from './stamps.ts'
+import type { Target } from './target.ts'
 
 export interface SupervisorOptions {
-  readonly pluginId: string
-  readonly start: (signal: AbortSignal) => Promise<PluginProcess>
-  readonly startWaitMs: number
-  readonly drainMs: number
-  readonly backoff: Backoff
-  readonly logger: Logger
+  readonly plugin: { readonly id: string; readonly version: string }
+  readonly start: StartPeer
+  /** Identity of the program as it is now, undefined when it is gone; left out where nothing can be replaced. */
+  readonly stamp?: () => string | undefined
+  readonly settings: PluginSettings
+  readonly secrets: Secrets
   readonly clock: Clock
   /** In [0, 1). */
   readonly random: () => number
+  readonly onChange: (change: PluginChange) => void
 }
 
-type State =
-  | { readonly name: 'idle' }
-  | { readonly name: 'starting'; readonly abort: AbortController; readonly settled: Promise<void> }
-  | { readonly name: 'ready'; readonly process: PluginProcess }
-  | { readonly name: 'backing-off'; readonly retryAtMs: number; readonly cancel: () => void }
-  | { readonly name: 'stopping' }
-  | { readonly name: 'stopped' }
-
-/** What a plugin's process is doing, for diagnostics of the operator: `lastError` may hold paths of the host. */
-export interface SupervisorState {
-  readonly state: State['name']
-  readonly pid?: number | undefined
-  readonly startCount: number
-  readonly lastError?: string
-  /** ms since the epoch. */
-  readonly retryAtMs?: number
-}
-
-/** Keeps one plugin running: at most one process at a time, started at the first call or by `start`, restarted when it is gone. */
+/**
+ * Keeps one plugin running: started at the first call or by `start`, asked whether it serves, started again when it is gone,
+ * replaced without a lost call when its program was.
+ */
 export interface Supervisor {
   readonly client: PluginClient
   /** Starts it unless it was started; resolves when it serves or failed to. */
   start(): Promise<void>
-  state(): SupervisorState
+  status(): PluginStatus
+  /** Lets running calls end, then ends what runs; resolves when nothing is left. */
   close(): Promise<void>
 }
 
-const jitter = 0.2
-// 2 ** 30 s is above every maxMs, and the power stays finite
-const maxExponent = 30
+/** A start that is under way: one that calls wait for, or that of a successor while the old peer serves. */
+interface Launch {
+  readonly abort: AbortController
+  readonly settled: Promise<void>
+}
 
 export const createSupervisor = (options: SupervisorOptions): Supervisor => {
-  const { pluginId, startWaitMs, drainMs, backoff, logger, clock, random } = options
-  const waiters = new Set<() => void>()
-  let state: State = { name: 'idle' }
+  const { plugin, start, secrets, settings, clock } = options
+  const { logger, backoff, probe } = settings
+  const stamps = options.stamp && createStamps(options.stamp, plugin.id, logger)
+  const failures = createFailures(settings, options.random)
+  const postMortem = createPostMortem(secrets, clock.now)
+  const retiring = new Set<Promise<void>>()
   let startCount = 0
-  let failureCount = 0
-  let lastError: string | undefined
-  let closing: Promise<void> | undefined
+  let launch: Launch | undefined
+  let serving: Serving | undefined
+  let retry: { readonly atMs: number; waitMs: number } | undefined
+  let tickAtMs = 0
+  let cancelTick = (): void => undefined
+  let resolveClosed = (): void => undefined
+  const closed = new Promise<void>((resolve) => (resolveClosed = resolve))
 
-  const unavailable = (what: string, retryAfterMs: number): E.Either<AggregatorError, never> =>
-    E.left({
+  /** Whom to call now; undefined while it is not known yet. */
+  const find = (): E.Either<AggregatorError, Target> | undefined => {
+    const { state } = lifecycle
+    if (state === 'ready') return serving?.found
+    if (state === 'idle') begin()
+    const refusal = refusalOf[state]
+    if (refusal === undefined) return undefined
+    const nextTryMs = (state === 'unhealthy' ? tickAtMs : (retry?.atMs ?? 0)) - clock.now()
+    return E.left({
       _tag: 'PluginUnavailable',
-      message: `plugin "${pluginId}" ${what}`,
-      retryAfterSeconds: Math.max(1, Math.ceil(retryAfterMs / 1000)),
+      message: `plugin "${plugin.id}" ${refusal}`,
+      retryAfterSeconds: Math.max(1, Math.ceil(nextTryMs / 1000)),
     })
+  }
+  const calls = createCalls({ pluginId: plugin.id, find, settings, secrets, clock })
 
-  const enter = (next: State, level: 'info' | 'error' = 'info', fields: object = {}): void => {
-    logger[level](`plugin is ${next.name}`, {
-      plugin: pluginId,
-      from: state.name,
-      to: next.name,
-      startCount,
-      ...fields,
-    })
-    state = next
-    for (const wake of [...waiters]) wake()
+  const status = (): PluginStatus => ({
+    id: plugin.id,
+    version: plugin.version,
+    state: lifecycle.state,
+    sinceMs: lifecycle.sinceMs,
+    ...(serving?.peer.pid === undefined ? {} : { pid: serving.peer.pid }),
+    startCount,
+    ...postMortem.last,
+    ...(retry === undefined ? {} : { retryAtMs: retry.atMs }),
+    inFlight: calls.inFlight,
+    queued: calls.queued,
+  })
+  const lifecycle = createLifecycle({
+    logger,
+    now: clock.now,
+    onEnter: calls.wake,
+    status,
+    onChange: options.onChange,
+  })
+
+  /** The one timer: until the next health check of what serves, or the next start of what does not; the program is looked at, too. */
+  const arm = (): void => {
+    const delayMs = retry === undefined || (stamps && retry.waitMs > probe.intervalMs) ? probe.intervalMs : retry.waitMs
+    const armedAtMs = clock.now()
+    cancelTick()
+    tickAtMs = armedAtMs + delayMs
+    cancelTick = clock.setTimeout(() => {
+      // a clock that is set back is no reason to wait for longer
+      tick(Math.max(delayMs, clock.now() - armedAtMs))
+    }, delayMs)
   }
 
-  const backOff = (error: string, fields: object): void => {
-    const exponential = backoff.initialMs * 2 ** Math.min(failureCount, maxExponent)
-    const delayMs = Math.round(Math.min(exponential, backoff.maxMs) * (1 - jitter * random()))
-    failureCount += 1
-    lastError = error
-    const cancel = clock.setTimeout(begin, delayMs)
-    enter({ name: 'backing-off', retryAtMs: clock.now() + delayMs, cancel }, 'error', { ...fields, error, delayMs })
-  }
-
-  const watch = async (process: PluginProcess): Promise<void> => {
-    const sinceMs = clock.now()
-    enter({ name: 'ready', process }, 'info', { pid: process.pid })
-    const exit = await process.ended
-    if (state.name !== 'ready') return
-    if (clock.now() - sinceMs >= backoff.resetAfterMs) failureCount = 0
-    const how = exit.signal === null ? `code ${String(exit.code)}` : `signal ${exit.signal}`
-    backOff(`exited with ${how}`, { ...exit, pid: process.pid })
-  }
-
-  const run = async (abort: AbortController): Promise<void> => {
-    try {
-      const process = await options.start(abort.signal)
-      if (state.name === 'starting') void watch(process)
-      else await process.stop()
-    } catch (error) {
-      if (state.name !== 'starting') return
-      backOff(error instanceof Error ? error.message : String(error), error instanceof StartFailure ? error.exit : {})
+  const tick = (passedMs: number): void => {
+    const isReplaced = stamps?.isReplaced(serving?.stamp) ?? false
+    if (retry === undefined) {
+      arm()
+      if (isReplaced && launch === undefined) startPeer()
+      serving?.health.check()
+      return
     }
+    retry.waitMs -= passedMs
+    if (isReplaced) failures.reset()
+    if (isReplaced || retry.waitMs <= 0) begin()
+    else arm()
+  }
+
+  const startPeer = (): void => {
+    const abort = new AbortController()
+    const stamp = stamps?.take()
+    let next: Serving | undefined
+    startCount += 1
+    // a turn later: the start must not settle before its state is entered
+    const begun = Promise.resolve().then(() => start(abort.signal, () => next?.health.suspect()))
+    const settled = begun.then((peer) => {
+      next = accept(peer, stamp)
+      return lifecycle.state === 'stopping' ? retire(next) : serve(next)
+    }, fail)
+    launch = { abort, settled }
   }
 
   const begin = (): void => {
-    const abort = new AbortController()
-    startCount += 1
-    // the start must not settle before its state is entered
-    const settled = Promise.resolve().then(() => run(abort))
-    enter({ name: 'starting', abort, settled })
+    cancelTick()
+    retry = undefined
+    // a successor that starts already is the next start
+    if (launch === undefined) startPeer()
+    lifecycle.enter('starting')
   }
 
-  /** Whom to call now; undefined while it is not known yet. */
-  const current = (): E.Either<AggregatorError, PluginClient> | undefined => {
-    switch (state.name) {
-      case 'ready':
-        return E.right(state.process.client)
-      case 'backing-off':
-        return unavailable('is not running, it will be started again', state.retryAtMs - clock.now())
-      case 'stopping':
-      case 'stopped':
-        return unavailable('is being stopped', 1000)
-      case 'idle':
-      case 'starting':
-        return undefined
+  const crash = (error: string, exit: PluginExit | undefined): void => {
+    forgive()
+    const { delayMs, isLoop } = failures.add()
+    const waitMs = launch === undefined ? delayMs : 0
+    serving = undefined
+    retry = { atMs: clock.now() + waitMs, waitMs }
+    arm()
+    lifecycle.enter(isLoop ? 'crash-looping' : 'crashed', { error, ...exit, delayMs: waitMs })
+    if (launch !== undefined && lifecycle.can('starting')) begin()
+  }
+
+  const accept = (peer: Peer, stamp: string | undefined): Serving => {
+    const next = createServing(
+      { peer, stamp, calls, settings, clock },
+      {
+        onHealthy: () => {
+          lifecycle.enter('ready')
+        },
+        onUnhealthy: ({ message }) => {
+          forgive()
+          lifecycle.enter('unhealthy', { error: postMortem.fail(`health check: ${message}`) })
+        },
+        onEnd: (exit, why) => {
+          const known = postMortem.end(exit, peer.pid)
+          if (serving === next && lifecycle.can('crashed')) crash(postMortem.fail(why), known)
+        },
+      },
+    )
+    return next
+  }
+
+  /** A long time of service makes up for what was before. */
+  const forgive = (): void => {
+    if (lifecycle.state === 'ready' && clock.now() - lifecycle.sinceMs >= backoff.resetAfterMs) failures.reset()
+  }
+
+  const serve = (next: Serving): void => {
+    launch = undefined
+    const old = serving
+    serving = next
+    if (old !== undefined) {
+      failures.reset()
+      logger.info('plugin is replaced', { plugin: plugin.id, from: old.peer.pid, to: next.peer.pid, startCount })
+      const gone = retire(old).finally(() => retiring.delete(gone))
+      retiring.add(gone)
+    }
+    if (lifecycle.state === 'ready') return
+    arm()
+    lifecycle.enter('ready')
+  }
+
+  const fail = (cause: unknown): undefined => {
+    launch = undefined
+    const { message, exit } = postMortem.failStart(cause)
+    if (lifecycle.state === 'starting') crash(message, exit)
+    else if (lifecycle.state !== 'stopping')
+      logger.error('plugin cannot be replaced, its old process serves on', {
+        plugin: plugin.id,
+        error: message,
+        ...exit,
+      })
+  }
+
+  const retire = async (old: Serving): Promise<void> => {
+    try {
+      await old.retire()
+    } catch (cause) {
+      logger.error('plugin cannot be stopped', { plugin: plugin.id, pid: old.peer.pid, cause })
     }
   }
-
-  /** While it starts, callers wait: not longer than `startWaitMs`, nor than they have time themselves. */
-  const acquire: Acquire = ({ signal, timeoutMs }) => {
-    if (state.name === 'idle') begin()
-    const known = current()
-    if (known !== undefined) return Promise.resolve(known)
-    const beganAtMs = clock.now()
-    return new Promise((resolve) => {
-      const end = (result: E.Either<AggregatorError, PluginClient>): void => {
-        waiters.delete(wake)
-        cancelTimer()
-        signal.removeEventListener('abort', abort)
-        resolve(result)
-      }
-      const wake = (): void => {
-        const result = current()
-        if (result !== undefined) end(result)
-      }
-      const late = (): E.Either<AggregatorError, never> =>
-        E.left({ _tag: 'PluginTimeout', message: `plugin "${pluginId}" did not start in time` })
-      // a deadline aborts the signal too
-      const abort = (): void => {
-        end(clock.now() - beganAtMs >= timeoutMs - 1 ? late() : E.left({ _tag: 'Cancelled' }))
-      }
-      const expire = (): void => {
-        end(timeoutMs <= startWaitMs ? late() : unavailable('is still starting', 1000))
-      }
-      const cancelTimer = clock.setTimeout(expire, Math.min(startWaitMs, timeoutMs))
-      waiters.add(wake)
-      signal.addEventListener('abort', abort)
-      if (signal.aborted) abort()
-    })
-  }
-
-  const calls = createCalls(acquire, drainMs, clock)
 
   const stop = async (): Promise<void> => {
-    const before = state
-    enter({ name: 'stopping' })
-    if (before.name === 'backing-off') before.cancel()
-    if (before.name === 'starting') {
-      before.abort.abort()
-      await before.settled
-    }
-    if (before.name === 'ready') {
-      await calls.drain()
-      await before.process.stop()
-    }
-    enter({ name: 'stopped' })
+    const last = serving
+    const begun = launch
+    cancelTick()
+    retry = undefined
+    lifecycle.enter('stopping')
+    begun?.abort.abort()
+    await Promise.all([begun?.settled, last && retire(last), ...retiring])
+    serving = undefined
+    lifecycle.enter('stopped')
+    resolveClosed()
   }
 
   return {
     client: calls.client,
     start: async () => {
-      if (state.name === 'idle') begin()
-      if (state.name === 'starting') await state.settled
+      if (lifecycle.state === 'idle') begin()
+      if (lifecycle.state === 'starting') await launch?.settled
     },
-    state: () => ({
-      state: state.name,
-      startCount,
-      ...(state.name === 'ready' ? { pid: state.process.pid } : {}),
-      ...(state.name === 'backing-off' ? { retryAtMs: state.retryAtMs } : {}),
-      ...(lastError === undefined ? {} : { lastError }),
-    }),
-    close: () => (closing ??= stop()),
+    status,
+    close: () => {
+      if (lifecycle.can('stopping')) void stop()
+      return closed
+    },
   }
 }

@@ -1,87 +1,27 @@
 import { createServer } from 'node:http'
 import { createServer as createHttp2Server } from 'node:http2'
-import { once } from 'node:events'
+import { getEventListeners, once } from 'node:events'
 import { createServer as createNetServer, type Server as NetServer } from 'node:net'
-import { getEventListeners } from 'node:events'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 
-import { Metadata, Server, ServerCredentials, status, type UntypedHandleCall } from '@grpc/grpc-js'
+import { Metadata, ServerCredentials, status, type UntypedHandleCall } from '@grpc/grpc-js'
 import test, { type ExecutionContext } from 'ava'
 
 import { E } from '../../../src/fp.ts'
-import { openConnection, type Connection, type ConnectionOptions } from '../../../src/plugins/grpc/connection.ts'
+import type { Connection } from '../../../src/plugins/grpc/connection.ts'
 import { admission, query, settle, temporaryDirectory, within } from '../_setup.ts'
+import { hostCertificate, pluginCertificate } from './_certificates.ts'
+import { connect, listen, replies, serve } from './_serve.ts'
 import { definitionsForTests } from './_wire.ts'
 
 const wire = definitionsForTests()
 
-/** A unary or streaming rpc as raw bytes, so that a test may answer anything. */
-const rawMethod = (path: string, responseStream = false) => ({
-  path,
-  requestStream: false,
-  responseStream,
-  requestSerialize: (bytes: Buffer) => bytes,
-  requestDeserialize: (bytes: Buffer) => bytes,
-  responseSerialize: (bytes: Buffer) => bytes,
-  responseDeserialize: (bytes: Buffer) => bytes,
-})
-
-const paths = {
-  queryData: '/pluginv2.Data/QueryData',
-  validateAdmission: '/pluginv2.AdmissionControl/ValidateAdmission',
-  mutateAdmission: '/pluginv2.AdmissionControl/MutateAdmission',
-  check: '/grpc.health.v1.Health/Check',
-  shutdown: '/plugin.GRPCController/Shutdown',
-  streamStdio: '/plugin.GRPCStdio/StreamStdio',
-}
-
-type Handlers = Partial<Record<keyof typeof paths, UntypedHandleCall>>
-
-const connect = (t: ExecutionContext, socket: string, options: Partial<ConnectionOptions> = {}): Connection => {
-  const connection = openConnection(`unix:${socket}`, {
-    pluginId: 'testds',
-    receiveLimitBytes: 64 * 1024,
-    maxFrames: 100,
-    onUnavailable: () => undefined,
-    ...options,
-  })
-  t.teardown(() => {
-    connection.close()
-  })
-  return connection
-}
-
-const serve = async (t: ExecutionContext, handlers: Handlers, options?: Partial<ConnectionOptions>) => {
-  const socket = join(temporaryDirectory(t), 's')
-  const server = new Server({ 'grpc.max_receive_message_length': 16 * 1024 })
-  for (const [name, path] of Object.entries(paths)) {
-    const handler = Object.entries(handlers).find(([key]) => key === name)?.[1]
-    if (handler !== undefined)
-      server.addService({ [name]: rawMethod(path, name === 'streamStdio') }, { [name]: handler })
-  }
-  await new Promise<void>((resolve, reject) => {
-    server.bindAsync(`unix:${socket}`, ServerCredentials.createInsecure(), (error) => {
-      if (error === null) resolve()
-      else reject(error)
-    })
-  })
-  t.teardown(() => {
-    server.forceShutdown()
-  })
-  return { connection: connect(t, socket, options), server }
-}
-
 const answer = (responses: object): Buffer => wire('pluginv2.QueryDataResponse').serialize({ responses })
-
-const replies =
-  (bytes: Buffer): UntypedHandleCall =>
-  (_call: unknown, callback: (error: null, bytes: Buffer) => void) => {
-    callback(null, bytes)
-  }
 
 /** Connects, so that a short deadline is spent on the call alone. */
 const warmUp = async (connection: Connection): Promise<void> => {
-  await connection.checkHealth(within(10_000))
+  await connection.ping(10_000)
 }
 
 test('asks and answers', async (t) => {
@@ -220,7 +160,9 @@ test('takes its listener off the signal, however the call ends', async (t) => {
 
 test('calls PluginUnavailable a socket where nobody listens, with its path in the log only', async (t) => {
   let unavailable = 0
-  const connection = connect(t, join(temporaryDirectory(t), 'nobody'), { onUnavailable: () => (unavailable += 1) })
+  const connection = connect(t, `unix:${join(temporaryDirectory(t), 'nobody')}`, {
+    onUnavailable: () => (unavailable += 1),
+  })
   const result = await connection.client.queryData(query(), within(5000))()
   t.like(result, {
     left: { _tag: 'PluginUnavailable', message: 'plugin "testds" is unavailable', retryAfterSeconds: 1 },
@@ -256,15 +198,15 @@ test('asks for the health of the service "plugin"', async (t) => {
     callback(null, Buffer.from([0x08, 0x01]))
   }
   const { connection } = await serve(t, { check })
-  t.is(await connection.checkHealth(within(5000)), undefined)
+  t.is(await connection.ping(5000), undefined)
   t.deepEqual(asked, ['plugin'])
 })
 
 test('takes a plugin without health service for a healthy one, and NOT_SERVING for a sick one', async (t) => {
   const { connection: silent } = await serve(t, {})
-  t.is(await silent.checkHealth(within(5000)), undefined)
+  t.is(await silent.ping(5000), undefined)
   const { connection: sick } = await serve(t, { check: replies(Buffer.from([0x08, 0x02])) })
-  t.is(await sick.checkHealth(within(5000)), 'it answers but says that it does not serve')
+  t.like(await sick.ping(5000), { kind: 'not-serving', message: 'it answers but says that it does not serve' })
 })
 
 test('reads what the plugin prints, and hears when the stream breaks', async (t) => {
@@ -345,45 +287,75 @@ test('asks the plugin to end, and waits no longer than told for an answer', asyn
   t.is(asked, 1)
 })
 
-const listen = async (t: ExecutionContext, server: NetServer): Promise<string> => {
+const listenOn = async (t: ExecutionContext, server: NetServer): Promise<string> => {
   const socket = join(temporaryDirectory(t), 's')
   server.listen(socket)
   await once(server, 'listening')
   t.teardown(() => {
     server.close()
   })
-  return socket
+  return `unix:${socket}`
 }
 
 test('tells a peer that speaks HTTP/1 from a plugin', async (t) => {
-  const socket = await listen(
+  const target = await listenOn(
     t,
     createServer((_request, response) => {
       response.end('hello')
     }),
   )
-  const connection = connect(t, socket)
-  t.is(typeof (await connection.checkHealth(within(2000))), 'string')
+  const connection = connect(t, target)
+  t.like(await connection.ping(2000), { kind: 'unreachable' })
   t.like(await connection.client.queryData(query(), within(2000))(), { left: { _tag: 'PluginUnavailable' } })
 })
 
 for (const code of [200, 404, 500, 503]) {
   test(`tells a peer that answers HTTP/2 ${String(code)} from a plugin`, async (t) => {
-    const socket = await listen(
+    const target = await listenOn(
       t,
       createHttp2Server((_request, response) => {
         response.writeHead(code, { 'content-type': 'text/html' })
         response.end('<html>not found</html>')
       }),
     )
-    const connection = connect(t, socket)
-    t.is(typeof (await connection.checkHealth(within(2000))), 'string')
+    const connection = connect(t, target)
+    t.like(await connection.ping(2000), { kind: 'not-serving' })
     t.like(await connection.client.queryData(query(), within(2000))(), { left: { _tag: 'BadPlugin' } })
   })
 }
 
+/** A message as gRPC frames it, marked as compressed. */
+const compressed = (bytes: Buffer): Buffer => {
+  const head = Buffer.from([1, 0, 0, 0, 0])
+  head.writeUInt32BE(bytes.length, 1)
+  return Buffer.concat([head, bytes])
+}
+for (const [what, encoding, message, expected] of [
+  [
+    'more than the limit once it is inflated',
+    'gzip',
+    gzipSync(Buffer.alloc(100_000)),
+    'plugin "testds" answered more than 65536 bytes, compressed (option plugins.receiveLimitBytes)',
+  ],
+  ['what cannot be inflated', 'gzip', Buffer.from('x'), 'plugin "testds" answered what is no queryData response'],
+  ['in an encoding of its own', 'own', Buffer.from('x'), 'plugin "testds" answered what is no queryData response'],
+] as const) {
+  test(`calls BadPlugin a peer that answers ${what}`, async (t) => {
+    const target = await listenOn(
+      t,
+      createHttp2Server((_request, response) => {
+        response.writeHead(200, { 'content-type': 'application/grpc', 'grpc-encoding': encoding })
+        response.end(compressed(message))
+      }),
+    )
+    t.like(await connect(t, target).client.queryData(query(), within(5000))(), {
+      left: { _tag: 'BadPlugin', message: expected },
+    })
+  })
+}
+
 test('gives up at the deadline on a peer that says nothing', async (t) => {
-  const socket = await listen(
+  const target = await listenOn(
     t,
     createNetServer((stream) => {
       t.teardown(() => {
@@ -391,5 +363,56 @@ test('gives up at the deadline on a peer that says nothing', async (t) => {
       })
     }),
   )
-  t.like(await connect(t, socket).client.queryData(query(), within(200))(), { left: { _tag: 'PluginTimeout' } })
+  t.like(await connect(t, target).client.queryData(query(), within(200))(), { left: { _tag: 'PluginTimeout' } })
+})
+
+const mutual = ServerCredentials.createSsl(
+  Buffer.from(hostCertificate.cert),
+  [{ cert_chain: Buffer.from(pluginCertificate.cert), private_key: Buffer.from(pluginCertificate.key) }],
+  true,
+)
+const tls = { ca: pluginCertificate.cert, ...hostCertificate }
+
+test('speaks TLS with a certificate on each side, over a Unix socket and over TCP', async (t) => {
+  const handlers = { queryData: replies(answer({})) }
+  const { target } = await listen(t, handlers, mutual)
+  t.true(E.isRight(await connect(t, target, { tls }).client.queryData(query(), within(5000))()))
+  const { target: address } = await listen(t, handlers, mutual, '127.0.0.1:0')
+  const named = connect(t, address, { tls: { ...tls, serverName: 'localhost' } })
+  t.true(E.isRight(await named.client.queryData(query(), within(5000))()))
+})
+
+for (const [what, wrong] of [
+  ['a plugin whose certificate is another', { ...tls, ca: hostCertificate.cert }],
+  ['a plugin that goes by another name', { ...tls, serverName: 'plugin.example.com' }],
+  ['without a certificate of our own', { ca: pluginCertificate.cert }],
+  ['with a certificate that the plugin does not know', { ca: pluginCertificate.cert, ...pluginCertificate }],
+  ['without TLS', undefined],
+] as const) {
+  test(`calls nothing ${what}`, async (t) => {
+    let calls = 0
+    const { target } = await listen(t, { queryData: () => (calls += 1) }, mutual)
+    const connection = connect(t, target, { tls: wrong })
+    t.like(await connection.ping(5000), { kind: 'unreachable' })
+    t.like(await connection.client.queryData(query(), within(5000))(), { left: { _tag: 'PluginUnavailable' } })
+    t.is(calls, 0)
+  })
+}
+
+test('throws for a certificate that cannot be read', (t) => {
+  t.throws(() => connect(t, 'unix:/nowhere', { tls: { ca: pluginCertificate.cert, cert: 'x', key: 'y' } }))
+})
+
+test('tells a plugin that is silent from one that does not serve, and stops asking when told to', async (t) => {
+  const { connection } = await serve(t, { check: () => undefined })
+  await connection.client.queryData(query(), within(10_000))()
+  t.deepEqual(await connection.ping(200), { kind: 'silent', message: 'it did not answer in time' })
+  const controller = new AbortController()
+  const asked = connection.ping(60_000, controller.signal)
+  controller.abort()
+  t.like(await asked, { kind: 'silent' })
+  connection.close()
+  t.like(await connection.ping(5000), { kind: 'unreachable' })
+  const { connection: other } = await serve(t, { check: replies(Buffer.from('garbage')) })
+  t.like(await other.ping(5000), { kind: 'not-serving' })
 })

@@ -1,23 +1,19 @@
 import test from 'ava'
 import fc from 'fast-check'
 
-import {
-  fromWireMutation,
-  fromWireQuery,
-  fromWireValidation,
-  toWireAdmission,
-  toWireQuery,
-} from '../../../src/plugins/grpc/convert.ts'
+import { fromWireMutation, fromWireValidation, toWireAdmission } from '../../../src/plugins/grpc/convert-kubernetes.ts'
+import { fromWireQuery, toWireQuery } from '../../../src/plugins/grpc/convert-query.ts'
 import { definitionsForTests } from './_wire.ts'
 import { protocol } from '../../../src/plugins/grpc/proto.ts'
 import { admission, pluginContext, query } from '../_setup.ts'
 
 const { queryData, validateAdmission, mutateAdmission } = protocol()
+const toArrowQuery = toWireQuery('arrow')
 const wire = definitionsForTests()
 
 test('sends a query as it is, and asks for Arrow', (t) => {
   const request = { ...query('type', 500, '{"expr":"up"}'), headers: { http_X: 'y' } }
-  const sent = wire('pluginv2.QueryDataRequest').deserialize(queryData.serialize(toWireQuery(request)))
+  const sent = wire('pluginv2.QueryDataRequest').deserialize(queryData.serialize(toArrowQuery(request)))
   t.like(sent, {
     format: 0,
     headers: request.headers,
@@ -29,7 +25,7 @@ test('sends a query as it is, and asks for Arrow', (t) => {
 })
 
 test('leaves out of the context what is not known', (t) => {
-  const sent = wire('pluginv2.QueryDataRequest').deserialize(queryData.serialize(toWireQuery(query())))
+  const sent = wire('pluginv2.QueryDataRequest').deserialize(queryData.serialize(toArrowQuery(query())))
   t.deepEqual('pluginContext' in sent && sent.pluginContext, pluginContext)
 })
 
@@ -41,7 +37,7 @@ test('keeps every whole number that JavaScript can tell from its neighbours', (t
       const [first] = query().queries
       const sent = wire('pluginv2.QueryDataRequest').deserialize(
         queryData.serialize(
-          toWireQuery({
+          toArrowQuery({
             pluginContext: { ...pluginContext, appInstanceSettings },
             headers: {},
             queries: first === undefined ? [] : [{ ...first, timeRange: { fromEpochMS, toEpochMS } }],

@@ -2,11 +2,12 @@ import test from 'ava'
 import fc from 'fast-check'
 
 import { protocol } from '../../../src/plugins/grpc/proto.ts'
-import { admissionResponse, isWithin, queryDataResponse } from '../../../src/plugins/grpc/scan.ts'
+import { isWithin, shapes, type Shape } from '../../../src/plugins/grpc/scan.ts'
 import { definitionsForTests } from './_wire.ts'
 
 const wire = definitionsForTests()
 const { queryData } = protocol()
+const queryDataResponse: Shape = shapes.QueryDataResponse
 
 const delimited = (field: number, ...bytes: ReadonlyArray<number>): ReadonlyArray<number> => [
   field * 8 + 2,
@@ -37,8 +38,8 @@ test('counts warnings', (t) => {
     warnings: ['a', 'b'],
     result: { code: -1 },
   })
-  t.true(isWithin(2, admissionResponse, bytes))
-  t.false(isWithin(1, admissionResponse, bytes))
+  t.true(isWithin(2, shapes.MutationResponse, bytes))
+  t.false(isWithin(1, shapes.MutationResponse, bytes))
 })
 
 test('stops at the limit, whatever comes after it', (t) => {
@@ -104,20 +105,46 @@ test('lets protobufjs find no more than was counted, however the bytes are bent'
   t.true(read > 0)
 })
 
-const definition = (name: string): unknown => Reflect.get(wire(name).type, 'field')
-const numbersOf = (name: string): unknown => {
-  const fields = definition(name)
-  if (!Array.isArray(fields)) throw new Error(`no fields of ${name}`)
-  const isVarint = (type: unknown): boolean => ['TYPE_INT32', 'TYPE_BOOL', 'TYPE_ENUM'].includes(String(type))
-  return Object.fromEntries(
-    fields.map((field: { number: number; type: string }) => [field.number, isVarint(field.type) ? 0 : 2]),
-  )
+interface Definition {
+  readonly name: string
+  readonly field: ReadonlyArray<{ readonly number: number; readonly type: string; readonly typeName: string }>
+  readonly nestedType: ReadonlyArray<Definition>
 }
-const wireTypes = (shape: typeof queryDataResponse = {}): unknown =>
-  Object.fromEntries(Object.entries(shape).map(([number, { wireType }]) => [number, wireType]))
+const definitionOf = (name: string): Definition => wire(`pluginv2.${name}`).type as Definition
 
-test('knows the fields that the .proto files have', (t) => {
-  t.deepEqual(wireTypes(queryDataResponse), numbersOf('pluginv2.QueryDataResponse'))
-  t.deepEqual(wireTypes(queryDataResponse[1]?.message?.[2]?.message), numbersOf('pluginv2.DataResponse'))
-  t.deepEqual(wireTypes(admissionResponse), numbersOf('pluginv2.MutationResponse'))
+/** The wire types of a message by field number, and of the messages in it, as its .proto has them. */
+const wireTypesOf = ({ field, nestedType }: Definition): unknown =>
+  Object.fromEntries(
+    field.map(({ number, type, typeName }) => {
+      if (['TYPE_INT32', 'TYPE_BOOL', 'TYPE_ENUM'].includes(type)) return [number, 0]
+      if (type !== 'TYPE_MESSAGE') return [number, 2]
+      return [number, wireTypesOf(nestedType.find(({ name }) => name === typeName) ?? definitionOf(typeName))]
+    }),
+  )
+const wireTypes = (shape: Shape): unknown =>
+  Object.fromEntries(
+    Object.entries(shape).map(([number, { wireType, message }]) => [number, message ? wireTypes(message) : wireType]),
+  )
+
+for (const [name, shape] of Object.entries(shapes)) {
+  const definitions = name === 'StreamResponse' ? ['SubscribeStreamResponse', 'PublishStreamResponse'] : [name]
+  test(`knows the fields that the .proto file has in ${definitions.join(' and ')}`, (t) => {
+    for (const definition of definitions) t.deepEqual(wireTypes(shape), wireTypesOf(definitionOf(definition)))
+  })
+}
+
+test('counts each field on its own, however many shapes know it', (t) => {
+  const fields = new Set<unknown>()
+  const visit = (shape: Shape): void => {
+    for (const field of Object.values(shape)) {
+      t.false(fields.has(field))
+      fields.add(field)
+      if (field.message !== undefined) visit(field.message)
+    }
+  }
+  for (const shape of Object.values(shapes)) {
+    fields.clear()
+    visit(shape)
+  }
+  t.pass()
 })

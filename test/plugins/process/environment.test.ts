@@ -44,6 +44,22 @@ test("lets the caller's variables win over the host's", (t) => {
   t.deepEqual({ PATH, GF_VERSION }, { PATH: '/opt', GF_VERSION: '13.0.0' })
 })
 
+test('lets no variable of the host change what a plugin is told of Grafana', (t) => {
+  const host = { GF_VERSION: '1.0.0', GF_PLUGIN_MAX_ROWS: '1', GF_APP_URL: 'http://other' }
+  const { GF_VERSION, GF_PLUGIN_MAX_ROWS, GF_APP_URL } = pluginEnvironment({
+    ...empty,
+    host,
+    env: { GF_APP_URL: 'http://own' },
+    settings: { max_rows: '100' },
+  })
+  t.deepEqual([GF_VERSION, GF_PLUGIN_MAX_ROWS, GF_APP_URL], ['12.4.0', '100', 'http://own'])
+})
+
+test('asks for TLS when it is given a certificate, and never else', (t) => {
+  t.is(pluginEnvironment({ ...empty, clientCertificate: 'pem' })['PLUGIN_CLIENT_CERT'], 'pem')
+  t.false('PLUGIN_CLIENT_CERT' in pluginEnvironment({ ...empty, clientCertificate: undefined }))
+})
+
 test('scrubs what would change the handshake, whoever set it', (t) => {
   const leaked = {
     PLUGIN_CLIENT_CERT: 'pem',

@@ -1,6 +1,9 @@
+import { X509Certificate } from 'node:crypto'
+
 import test from 'ava'
 
 import { E } from '../../../src/fp.ts'
+import { createIdentity } from '../../../src/plugins/process/certificate.ts'
 import { parseHandshake } from '../../../src/plugins/process/handshake.ts'
 
 const good: ReadonlyArray<readonly [string, string]> = [
@@ -46,17 +49,32 @@ const bad: ReadonlyArray<readonly [string, string]> = [
 
 for (const [line, target] of good) {
   test(`reads ${JSON.stringify(line)}`, (t) => {
-    t.deepEqual(parseHandshake(line), E.right(target))
+    t.deepEqual(parseHandshake(line, false), E.right({ target, certificate: undefined }))
   })
 }
 
 for (const [line, message] of bad) {
   test(`refuses ${JSON.stringify(line)}`, (t) => {
-    t.deepEqual(parseHandshake(line), E.left(message))
+    t.deepEqual(parseHandshake(line, false), E.left(message))
   })
 }
 
 test('quotes no more than the beginning of a long line', (t) => {
-  const result = parseHandshake('x'.repeat(64 * 1024))
+  const result = parseHandshake('x'.repeat(64 * 1024), false)
   t.true(E.isLeft(result) && result.left.length < 300)
+})
+
+test('reads the certificate where TLS was asked for, and refuses plain text', async (t) => {
+  const { certificate } = await createIdentity()
+  const field = new X509Certificate(certificate).raw.toString('base64').replace(/=+$/, '')
+  const line = `1|2|unix|/tmp/p|grpc|${field}`
+  t.deepEqual(parseHandshake(line, true), E.right({ target: 'unix:/tmp/p', certificate }))
+  t.deepEqual(parseHandshake(line, false), E.left('handshake: expected plain text, got a TLS certificate'))
+  const plain =
+    'handshake: expected a TLS certificate (option plugins.autoMTLS), got plain text: the plugin does not know AutoMTLS'
+  t.deepEqual(parseHandshake('1|2|unix|/tmp/p|grpc|', true), E.left(plain))
+  t.deepEqual(parseHandshake('1|2|unix|/tmp/p|grpc', true), E.left(plain))
+  const garbage = 'A'.repeat(51)
+  const message = `handshake: expected a TLS certificate, got "${garbage}"`
+  t.deepEqual(parseHandshake(`1|2|unix|/tmp/p|grpc|${garbage}`, true), E.left(message))
 })

@@ -1,11 +1,17 @@
 import test from 'ava'
 
 import { createLogReader } from '../../../src/plugins/process/logs.ts'
+import { createSecrets } from '../../../src/plugins/process/secrets.ts'
 import { recordingLogger } from '../_setup.ts'
 
-const read = (lines: ReadonlyArray<string>, take = (): boolean => true): ReadonlyArray<unknown> => {
+const read = (
+  lines: ReadonlyArray<string>,
+  take = (): boolean => true,
+  secrets: ReadonlyArray<string> = [],
+): ReadonlyArray<unknown> => {
   const logger = recordingLogger()
-  const log = createLogReader(logger, 'testds', { take, end: () => undefined })
+  const budget = { take, end: () => undefined }
+  const log = createLogReader({ logger, pluginId: 'testds', budget, secrets: createSecrets(secrets) })
   lines.forEach(log)
   return logger.lines.map(({ level, message, fields }) => [level, message, fields])
 }
@@ -94,4 +100,33 @@ test('does not parse a line that the budget refuses', (t) => {
   })
   read([hclog({ '@level': 'info', '@message': 'hi' })], () => false)
   t.is(parsed, 0)
+})
+
+test('strikes secrets out of messages, fields and whatever is nested in them', (t) => {
+  const secret = 'p&ss "w"'
+  const given = hclog({
+    '@level': 'info',
+    '@message': `with ${secret}`,
+    dsn: `a:${secret}@b`,
+    body: JSON.stringify({ secret }),
+    deep: [{ secret }],
+    [secret]: 1,
+    n: 1,
+  })
+  // any character may be written as an escape
+  const escaped = hclog({ '@level': 'info', '@message': secret, dsn: secret }).replaceAll('w', '\\u0077')
+  const struck = {
+    dsn: 'a:[redacted]@b',
+    body: '{"secret":"[redacted]"}',
+    deep: [{ secret: '[redacted]' }],
+    '[redacted]': 1,
+    n: 1,
+    plugin,
+  }
+  t.deepEqual(read([given, `[WARN] ${secret}`, `panic: ${secret}`, escaped], undefined, [secret]), [
+    ['info', 'with [redacted]', struck],
+    ['warn', '[WARN] [redacted]', { plugin }],
+    ['error', 'panic: [redacted]', { plugin }],
+    ['info', '[redacted]', { dsn: '[redacted]', plugin }],
+  ])
 })

@@ -1,4 +1,5 @@
-import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -6,60 +7,101 @@ import test, { type ExecutionContext } from 'ava'
 
 import { E } from '../../../src/fp.ts'
 import type { QueryDataResponse } from '../../../src/plugin.ts'
+import { createAnswerBudget } from '../../../src/plugins/answer-budget.ts'
+import { toSettings, type PluginDirectoryOptions } from '../../../src/plugins/options.ts'
+import { createIdentity } from '../../../src/plugins/process/certificate.ts'
+import type { Child } from '../../../src/plugins/process/child.ts'
+import { systemClock } from '../../../src/plugins/process/clock.ts'
 import { pluginEnvironment } from '../../../src/plugins/process/environment.ts'
-import { StartFailure, startProcess, type Running, type StartOptions } from '../../../src/plugins/process/start.ts'
-import { isAlive, nodePlugin, query, recordingLogger, temporaryDirectory, within, writeScript } from '../_setup.ts'
+import { StartFailure } from '../../../src/plugins/process/peer.ts'
+import { createRunDirectory } from '../../../src/plugins/process/run-directory.ts'
+import { createSecrets } from '../../../src/plugins/process/secrets.ts'
+import { startProcess, type StartOptions } from '../../../src/plugins/process/start.ts'
+import {
+  isAlive,
+  nodePlugin,
+  query,
+  recordingLogger,
+  settle,
+  temporaryDirectory,
+  within,
+  writeScript,
+} from '../_setup.ts'
 
-// all socket directories of this file, and nobody else's
-const runtimeDirectory = mkdtempSync(join(tmpdir(), 'run-'))
-process.env['XDG_RUNTIME_DIR'] = runtimeDirectory
-test.after.always('leaves no socket directory behind', (t) => {
-  t.deepEqual(readdirSync(runtimeDirectory), [])
-  rmSync(runtimeDirectory, { recursive: true })
+// all sockets of this file, and nobody else's
+const parent = mkdtempSync(join(tmpdir(), 'run-'))
+process.env['XDG_RUNTIME_DIR'] = parent
+const runDirectory = createRunDirectory({ XDG_RUNTIME_DIR: parent }, recordingLogger(), systemClock)
+/** What is there of processes. */
+const remains = (): ReadonlyArray<string> =>
+  readdirSync(parent, { recursive: true })
+    .map(String)
+    .filter((name) => name.includes('/') && !name.endsWith('/host'))
+test.after.always('leaves no socket behind', async (t) => {
+  t.deepEqual(remains(), [])
+  await runDirectory.close()
+  t.deepEqual(readdirSync(parent), [])
+  rmSync(parent, { recursive: true })
 })
 
 /** Remembers who was in it. */
-class Remembering extends Set<Running> {
+class Remembering extends Set<Child> {
   readonly pids: Array<number> = []
-  override add(entry: Running): this {
-    if (entry.pid !== undefined) this.pids.push(entry.pid)
-    return super.add(entry)
+  override add(child: Child): this {
+    if (child.process.pid !== undefined) this.pids.push(child.process.pid)
+    return super.add(child)
   }
 }
 
-interface Setup extends Partial<
-  Pick<StartOptions, 'startTimeoutMs' | 'stopGraceMs' | 'receiveLimitBytes' | 'environment'>
-> {
+interface Setup extends Omit<PluginDirectoryOptions, 'settings'> {
   readonly settings?: Readonly<Record<string, string>>
   readonly findExecutable?: () => string
+  readonly environment?: StartOptions['environment']
+  readonly secrets?: ReadonlyArray<string>
 }
+
+const pluginId = 'testds'
 
 const setUp = (t: ExecutionContext, script: string, { settings = {}, ...rest }: Setup = {}) => {
   const path = writeScript(temporaryDirectory(t), 'run', script)
   const logger = recordingLogger()
   const running = new Remembering()
-  const options: StartOptions = {
-    pluginId: 'testds',
-    findExecutable: () => path,
-    environment: (socketDirectory) => pluginEnvironment({ host: process.env, env: {}, settings, socketDirectory }),
-    logger,
-    receiveLimitBytes: 1024 * 1024,
-    maxFrames: 10_000,
-    startTimeoutMs: 20_000,
-    stopGraceMs: 2_000,
+  const {
+    findExecutable = () => path,
+    environment = (handshake) => pluginEnvironment({ host: process.env, env: {}, settings, ...handshake }),
+    secrets = [],
+    ...options
+  } = rest
+  const startOptions: StartOptions = {
+    pluginId,
+    findExecutable,
+    environment,
+    settings: toSettings({ logger, receiveLimitBytes: 1024 * 1024, startTimeoutMs: 20_000, ...options }),
+    answerBudget: createAnswerBudget(1024 * 1024 * 1024),
+    secrets: createSecrets(secrets),
+    runDirectory,
     running,
-    ...rest,
   }
   t.teardown(() => {
-    for (const entry of running) entry.clear()
+    for (const child of running) child.kill()
   })
-  return { start: (signal = new AbortController().signal) => startProcess(options, signal), logger, running, path }
+  let suspicions = 0
+  const suspect = (): void => {
+    suspicions += 1
+  }
+  return {
+    start: (signal = new AbortController().signal) => startProcess(startOptions, signal, suspect),
+    suspicions: () => suspicions,
+    logger,
+    running,
+    path,
+  }
 }
 
 const silence = 'exec sleep 30'
 
 const badStarts: ReadonlyArray<readonly [string, string, Setup, string | RegExp, object]> = [
-  ['ends well without a line', 'echo why >&2', {}, 'exited before it served', { code: 0, stderr: ['why'] }],
+  ['ends well without a line', 'echo why >&2', {}, 'exited before it served', { code: 0, stderr: 'why\n' }],
   ['ends badly without a line', 'exit 3', {}, 'exited before it served', { code: 3 }],
   [
     'ends right after its line',
@@ -72,7 +114,7 @@ const badStarts: ReadonlyArray<readonly [string, string, Setup, string | RegExp,
     'says nothing',
     silence,
     { startTimeoutMs: 200 },
-    'did not start within 200 ms (option startTimeoutMs)',
+    'did not start within 200 ms (option plugins.startTimeoutMs)',
     { signal: 'SIGKILL' },
   ],
   [
@@ -122,40 +164,42 @@ for (const [what, script, setup, message, exit] of badStarts) {
   })
 }
 
-test('fails when there is no program', async (t) => {
-  const { start } = setUp(t, silence, { findExecutable: () => '/nowhere/at/all' })
-  const error = await t.throwsAsync(start(), { instanceOf: StartFailure, message: 'exited before it served' })
+test('fails when there is no program any more', async (t) => {
+  const { start, running } = setUp(t, silence, { findExecutable: () => '/nowhere/at/all', dieWithHost: false })
+  const error = await t.throwsAsync(start(), { instanceOf: StartFailure, message: 'spawn /nowhere/at/all ENOENT' })
   t.like(error, { exit: { code: null, error: { code: 'ENOENT' } } })
-})
-
-test('fails when the program may not be run', async (t) => {
-  const { start, path } = setUp(t, silence)
-  chmodSync(path, 0o644)
-  const error = await t.throwsAsync(start(), { instanceOf: StartFailure, message: 'exited before it served' })
-  t.like(error, { exit: { error: { code: 'EACCES' } } })
-})
-
-test('leaves no socket directory behind when Node cannot even try', async (t) => {
-  let directory = ''
-  const { start, running } = setUp(t, silence, {
-    environment: (socketDirectory) => {
-      directory = socketDirectory
-      // longer than any system takes: spawn throws E2BIG
-      return { BIG: 'x'.repeat(8 * 1024 * 1024) }
-    },
-  })
-  await t.throwsAsync(start(), { code: 'E2BIG' })
-  t.true(directory.startsWith(runtimeDirectory))
-  t.false(existsSync(directory))
   t.is(running.size, 0)
 })
 
-test('kills a plugin that starts when the host closes', async (t) => {
+test('leaves no directory behind when Node cannot even try', async (t) => {
+  const { start, running } = setUp(t, silence, {
+    // longer than any system takes: spawn throws E2BIG
+    environment: () => ({ BIG: 'x'.repeat(8 * 1024 * 1024) }),
+  })
+  await t.throwsAsync(start(), { code: 'E2BIG' })
+  t.is(running.size, 0)
+})
+
+const sumOf = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex')
+
+test('never runs another program than the one that was pinned', async (t) => {
+  const trace = join(temporaryDirectory(t), 'trace')
+  const { start, path, running } = setUp(t, `touch ${trace}`, { sha256: { [pluginId]: 'A'.repeat(64) } })
+  await t.throwsAsync(start(), {
+    message: `expected the program of plugin "testds" to have SHA-256 "${'a'.repeat(64)}", got "${sumOf(path)}"`,
+  })
+  t.deepEqual(running.pids, [])
+})
+
+test('kills a plugin that starts when the host closes, and starts none after that', async (t) => {
   const { start, running } = setUp(t, silence)
   const controller = new AbortController()
   const started = start(controller.signal)
+  while (running.size === 0) await settle()
   controller.abort()
-  await t.throwsAsync(started, { message: 'stopped while it started' })
+  await t.throwsAsync(started, { instanceOf: StartFailure, message: 'stopped while it started' })
+  await t.throwsAsync(start(controller.signal), { message: 'stopped while it started' })
+  t.is(running.pids.length, 1)
   t.deepEqual(running.pids.filter(isAlive), [])
 })
 
@@ -204,14 +248,36 @@ test('drops what a plugin logs too much, and tells how many lines', async (t) =>
   t.true(dropped > 0)
 })
 
+test('runs a pinned program that speaks TLS, with itself alone', async (t) => {
+  const { key, certificate } = await createIdentity()
+  const path = writeScript(temporaryDirectory(t), 'pinned', nodePlugin)
+  const { start } = setUp(t, silence, {
+    findExecutable: () => path,
+    sha256: { [pluginId]: sumOf(path).toUpperCase() },
+    autoMTLS: true,
+    settings: { tls_key: key, tls_cert: certificate },
+  })
+  const plugin = await start()
+  t.deepEqual(jsonOf(await plugin.client.queryData(query('', 1, '{"a":1}'), within(10_000))()), { a: 1 })
+  t.is(await plugin.ping(10_000), undefined)
+  await plugin.stop()
+  t.like(await plugin.ended, { code: 0 })
+})
+
+test('refuses a plugin that speaks plain text although it was asked for TLS', async (t) => {
+  const { start } = setUp(t, `echo "1|2|unix|/tmp/p|grpc|"; ${silence}`, { autoMTLS: true })
+  await t.throwsAsync(start(), { instanceOf: StartFailure, message: /^handshake: expected a TLS certificate \(option/ })
+})
+
 test('ends all running calls when the process crashes', async (t) => {
-  const { start } = setUp(t, `echo last words >&2; ${nodePlugin}`)
+  const { start, logger } = setUp(t, `echo last words of hunter2 >&2; ${nodePlugin}`, { secrets: ['hunter2'] })
   const plugin = await start()
   const ask = (type: string) => plugin.client.queryData(query(type), within(60_000))()
   const hanging = ask('hang')
   t.like(await ask('crash'), { left: { _tag: 'PluginUnavailable' } })
   t.like(await hanging, { left: { _tag: 'PluginUnavailable' } })
-  t.deepEqual(await plugin.ended, { code: 7, signal: null, stderr: ['last words'] })
+  t.deepEqual(await plugin.ended, { code: 7, signal: null, stderr: 'last words of hunter2\n' })
+  t.true(logger.lines.some(({ message }) => message === 'last words of [redacted]'))
 })
 
 test('stops a plugin that answers Shutdown', async (t) => {
@@ -243,12 +309,16 @@ test('does not wait for a grandchild that holds the pipes', async (t) => {
   t.true(isAlive(grandchild))
 })
 
-test('kills a process that lives but cannot be reached any more', async (t) => {
-  const { start, logger } = setUp(t, nodePlugin)
+test('suspects a process that lives but cannot be reached any more, and ends it when told to', async (t) => {
+  const { start, suspicions } = setUp(t, nodePlugin)
   const plugin = await start()
   await plugin.client.queryData(query('unlink'), within(10_000))()
+  const kind = async (): Promise<string | undefined> => (await plugin.ping(10_000))?.kind
+  while ((await kind()) !== 'unreachable') await settle()
+  t.true(suspicions() > 0)
+  t.true(isAlive(plugin.pid ?? 0))
+  plugin.kill()
   t.like(await plugin.ended, { signal: 'SIGKILL' })
-  t.true(logger.lines.some(({ level, message }) => level === 'warn' && message.startsWith('plugin is unreachable')))
 })
 
 test('starts a program that needs a while', async (t) => {

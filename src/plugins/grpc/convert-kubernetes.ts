@@ -1,26 +1,21 @@
 import type {
   AdmissionRequest,
-  DataResponse,
+  ConversionRequest,
+  ConversionResponse,
   MutationResponse,
-  QueryDataRequest,
-  QueryDataResponse,
   StatusResult,
   ValidationResponse,
 } from '../../plugin.ts'
 import type {
   WireAdmissionRequest,
-  WireDataResponse,
+  WireConversionRequest,
+  WireConversionResponse,
   WireMutationResponse,
-  WireQueryDataRequest,
-  WireQueryDataResponse,
   WireStatusResult,
   WireValidationResponse,
-} from './proto.ts'
+} from './messages.ts'
 
 const noBytes = new Uint8Array(0)
-
-/** Asks for Arrow, which every plugin speaks. */
-export const toWireQuery = (request: QueryDataRequest): WireQueryDataRequest => ({ ...request, format: 'ARROW' })
 
 export const toWireAdmission = (request: AdmissionRequest): WireAdmissionRequest => ({
   pluginContext: request.pluginContext,
@@ -28,19 +23,6 @@ export const toWireAdmission = (request: AdmissionRequest): WireAdmissionRequest
   kind: request.kind,
   object_bytes: request.objectBytes,
   old_object_bytes: request.oldObjectBytes,
-})
-
-const fromWireDataResponse = (response: WireDataResponse | undefined): DataResponse => ({
-  // what was asked for is a wish: the answer tells
-  format: response?.format === 1 ? 'json' : 'arrow',
-  frames: response?.frames ?? [],
-  error: response?.error ?? '',
-  errorSource: response?.errorSource ?? '',
-  status: response?.status ?? 0,
-})
-
-export const fromWireQuery = ({ responses }: WireQueryDataResponse): QueryDataResponse => ({
-  responses: new Map(responses.map(({ key, value }) => [key ?? '', fromWireDataResponse(value)])),
 })
 
 const fromWireStatus = (result: WireStatusResult | undefined): StatusResult | undefined =>
@@ -60,4 +42,17 @@ export const fromWireValidation = (response: WireValidationResponse): Validation
 export const fromWireMutation = (response: WireMutationResponse): MutationResponse => ({
   ...fromWireValidation(response),
   objectBytes: response.object_bytes ?? noBytes,
+})
+
+export const toWireConversion = (request: ConversionRequest): WireConversionRequest => ({
+  pluginContext: request.pluginContext,
+  uid: request.uid,
+  objects: request.objects.map(({ raw, contentType }) => ({ raw, content_type: contentType })),
+  target_version: request.targetVersion,
+})
+
+export const fromWireConversion = ({ uid, result, objects }: WireConversionResponse): ConversionResponse => ({
+  uid: uid ?? '',
+  result: fromWireStatus(result),
+  objects: objects.map(({ raw, content_type }) => ({ raw: raw ?? noBytes, contentType: content_type ?? '' })),
 })

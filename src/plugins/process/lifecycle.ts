@@ -1,0 +1,85 @@
+import type { LogFields, Logger } from '../../logger.ts'
+import type { PluginChange, PluginState, PluginStatus } from '../../plugin-status.ts'
+
+/** What may follow what. Whatever else is asked for comes too late for the state that it was meant for, and changes nothing. */
+export const transitions: Readonly<Record<PluginState, ReadonlyArray<PluginState>>> = {
+  idle: ['starting', 'stopping'],
+  starting: ['ready', 'crashed', 'crash-looping', 'stopping'],
+  ready: ['unhealthy', 'crashed', 'crash-looping', 'stopping'],
+  unhealthy: ['ready', 'crashed', 'crash-looping', 'stopping'],
+  crashed: ['starting', 'stopping'],
+  'crash-looping': ['starting', 'stopping'],
+  stopping: ['stopped'],
+  stopped: [],
+}
+
+const levelOf: Readonly<Record<PluginState, keyof Logger>> = {
+  idle: 'info',
+  starting: 'info',
+  ready: 'info',
+  unhealthy: 'warn',
+  crashed: 'error',
+  'crash-looping': 'error',
+  stopping: 'info',
+  stopped: 'info',
+}
+
+/** What calls are told while there is nobody to make them on. */
+export const refusalOf: Readonly<Partial<Record<PluginState, string>>> = {
+  unhealthy: 'does not answer its health check',
+  crashed: 'is not running, it will be started again',
+  'crash-looping': 'is not running, it will be started again',
+  stopping: 'is being stopped',
+  stopped: 'is being stopped',
+}
+
+export interface LifecycleOptions {
+  readonly logger: Logger
+  readonly now: () => number
+  /** Called first of all once a state is entered. */
+  readonly onEnter: () => void
+  readonly status: () => PluginStatus
+  readonly onChange: (change: PluginChange) => void
+}
+
+/** The state of one plugin: one line in the log and one event for each change. */
+export interface Lifecycle {
+  readonly state: PluginState
+  readonly sinceMs: number
+  can(to: PluginState): boolean
+  /** The last step of whatever it belongs to: a watcher may do anything, close the host included. */
+  enter(to: PluginState, fields?: LogFields): void
+}
+
+export const createLifecycle = ({ logger, now, onEnter, status, onChange }: LifecycleOptions): Lifecycle => {
+  let state: PluginState = 'idle'
+  let sinceMs = now()
+
+  const can = (to: PluginState): boolean => transitions[state].includes(to)
+
+  return {
+    get state() {
+      return state
+    },
+    get sinceMs() {
+      return sinceMs
+    },
+    can,
+    enter: (to, fields = {}) => {
+      if (!can(to)) return
+      const from = state
+      state = to
+      sinceMs = now()
+      onEnter()
+      const change = { from, to: status() }
+      const { id: plugin, pid, startCount } = change.to
+      const process = pid === undefined ? {} : { pid }
+      logger[levelOf[to]](`plugin is ${to}`, { plugin, ...process, from, to, startCount, ...fields })
+      try {
+        onChange(change)
+      } catch (cause) {
+        logger.error('a watcher of plugins threw', { plugin, cause })
+      }
+    },
+  }
+}

@@ -1,0 +1,71 @@
+import type { HeaderMap } from '../http.ts'
+import type { PluginContext } from '../plugin.ts'
+import { allowedCookies, keepCookies } from './cookies.ts'
+
+type Forwarded = ReadonlyArray<readonly [name: string, key: string]>
+
+/** The key that the plugin SDK looks for. */
+const withKeys = (...names: ReadonlyArray<string>): Forwarded =>
+  names.map((name) => [name.toLowerCase(), `http_${name}`] as const)
+
+/** Of Grafana's front end. Source: tracing_header_middleware.go. */
+const tracing = withKeys(
+  'X-Query-Group-Id',
+  'X-Panel-Id',
+  'X-Panel-Plugin-Id',
+  'X-Panel-Title',
+  'X-Dashboard-Uid',
+  'X-Dashboard-Title',
+  'X-Datasource-Uid',
+  'X-Grafana-From-Expr',
+  'X-Grafana-Org-Id',
+)
+
+/** Of Grafana's alerting. `FromAlert` has no canonical name, and plugins know it by this key. Source: usealertingheaders_middleware.go. */
+const alerting: Forwarded = [
+  ...withKeys(
+    'X-Rule-Name',
+    'X-Rule-Uid',
+    'X-Rule-Folder',
+    'X-Rule-Source',
+    'X-Rule-Type',
+    'X-Rule-Version',
+    'X-Rule-Origin',
+  ),
+  ['fromalert', 'FromAlert'],
+]
+
+/** What each kind of call is told. */
+const forwarded = { query: [...tracing, ...alerting], health: tracing, stream: tracing } as const
+
+/** Names that the header policy must let through for `pluginHeaders` to see them. */
+export const forwardedNames: ReadonlyArray<string> = [...forwarded.query.map(([name]) => name), 'cookie']
+
+/** Outside printable ASCII becomes percent-encoded Latin-1, byte by byte: gRPC refuses anything else. */
+const toAscii = (value: string): string =>
+  Array.from(Buffer.from(value, 'latin1'), (byte) =>
+    byte >= 0x20 && byte <= 0x7e ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`,
+  ).join('')
+
+/** Only a datasource that names cookies gets them. Source: cookies_middleware.go. */
+const cookiesOf = ({ cookie }: HeaderMap, { dataSourceInstanceSettings }: PluginContext): string =>
+  typeof cookie === 'string' && dataSourceInstanceSettings !== undefined
+    ? keepCookies(cookie, allowedCookies(dataSourceInstanceSettings.jsonData))
+    : ''
+
+/**
+ * The headers map of a call. Shape: `{ 'http_X-Panel-Id': '2', FromAlert: 'true', Cookie: 'app_theme=dark' }`. Credentials of
+ * the client are not in it: what Authorization holds was meant for this server, and a plugin would pass it on to its datasource.
+ */
+export const pluginHeaders = (
+  call: keyof typeof forwarded,
+  headers: HeaderMap,
+  context: PluginContext,
+): Readonly<Record<string, string>> => {
+  const cookies = call === 'stream' ? '' : cookiesOf(headers, context)
+  const entries = forwarded[call].flatMap(([name, key]): ReadonlyArray<readonly [string, string]> => {
+    const value = headers[name]
+    return typeof value === 'string' && value !== '' ? [[key, toAscii(value)]] : []
+  })
+  return Object.fromEntries(cookies === '' ? entries : [...entries, ['Cookie', cookies]])
+}
