@@ -132,7 +132,7 @@ export interface PluginScript {
   readonly start?: EachStart<ScriptedStart>
   /** Written at each start; what goes to the same place, in order. */
   readonly logs?: ReadonlyArray<ScriptedOutput>
-  /** Starts with a process beside it that holds its stdout and stderr, and lives until the plugin's folder is removed. */
+  /** Starts with a process beside it that holds its stdout and stderr, until the plugin's folder is removed. */
   readonly grandchild?: boolean
   readonly on?: { readonly [Call in keyof ScriptedMessages]?: EachStart<ScriptedCall<ScriptedMessages[Call]>> }
   readonly shutdown?: EachStart<ScriptedShutdown>

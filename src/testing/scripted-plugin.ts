@@ -68,10 +68,13 @@ const program = (): string => {
   return `--require ${quote(tsx)} --eval ${quote(`require(${JSON.stringify(file)})`)}`
 }
 
+/** Holds stdout and stderr for ten minutes, or until the script is removed. */
+const grandchild = 'for tick in $(seq 3000); do [ -e "$script" ] || exit; sleep 0.2; done &\n'
+
 /** Starts Node in place of the shell. */
 const runnerOf = (script: string, hasGrandchild: boolean): string => `#!/bin/sh
 script=${quote(script)}
-${hasGrandchild ? 'while [ -e "$script" ]; do sleep 0.2; done &\n' : ''}exec ${quote(process.execPath)} ${program()} "$script"
+${hasGrandchild ? grandchild : ''}exec ${quote(process.execPath)} ${program()} "$script"
 `
 
 /**
@@ -81,7 +84,7 @@ ${hasGrandchild ? 'while [ -e "$script" ]; do sleep 0.2; done &\n' : ''}exec ${q
  * TypeError for an id that is no file name, or an unknown call.
  */
 export const writeScriptedPlugin = async (directory: string, script: PluginScript): Promise<string> => {
-  const { id, type = 'datasource', version = '1.0.0', grandchild = false } = script
+  const { id, type = 'datasource', version = '1.0.0' } = script
   if (!/^\w[\w.-]*$/.test(id)) throw new TypeError(`expected a plugin id such as "my-datasource", got "${id}"`)
   const folder = resolve(directory, id)
   const scriptFile = join(folder, 'script.json')
@@ -91,6 +94,6 @@ export const writeScriptedPlugin = async (directory: string, script: PluginScrip
   await rm(join(folder, 'starts'), { force: true })
   await writeFile(join(folder, 'plugin.json'), `${JSON.stringify(pluginJson, undefined, 2)}\n`)
   await writeFile(scriptFile, `${JSON.stringify(encoded, undefined, 2)}\n`)
-  await writeFile(join(folder, 'run'), runnerOf(scriptFile, grandchild), { mode: 0o755 })
+  await writeFile(join(folder, 'run'), runnerOf(scriptFile, script.grandchild === true), { mode: 0o755 })
   return folder
 }

@@ -97,21 +97,28 @@ datasources:
   t.deepEqual(rest, {
     orgId: 1,
     grafanaConfig: {
+      GF_CONCURRENT_QUERY_COUNT: '10',
       GF_SQL_MAX_CONN_LIFETIME_SECONDS_DEFAULT: '14400',
       GF_SQL_MAX_IDLE_CONNS_DEFAULT: '100',
       GF_SQL_MAX_OPEN_CONNS_DEFAULT: '100',
+      GF_SQL_ROW_LIMIT: '1000000',
+      GF_USER_FACING_DEFAULT_ERROR: 'please inspect the log of the server for details',
     },
   })
 })
 
 test('adds to the Grafana configuration, sorted, frozen and the same from call to call', async (t) => {
   const grafanaConfig = { GF_SQL_ROW_LIMIT: '5', GF_APP_URL: 'http://g/', GF_SQL_MAX_IDLE_CONNS_DEFAULT: '7' }
-  const { provider } = await begin(t, file('name: n, uid: p1'), { grafanaConfig })
+  const { provider, change } = await begin(t, file('name: n, uid: p1'), { grafanaConfig })
   const first = await settingsOf(provider)
   t.deepEqual(Object.keys(first.grafanaConfig), Object.keys(first.grafanaConfig).sort())
   t.like(first.grafanaConfig, { ...grafanaConfig, GF_SQL_MAX_OPEN_CONNS_DEFAULT: '100' })
   t.true(Object.isFrozen(first.grafanaConfig))
   t.is((await settingsOf(provider, { uid: undefined })).grafanaConfig, first.grafanaConfig)
+  await change(file('name: n, uid: p1, url: u'))
+  const next = await settingsOf(provider)
+  t.is(next.dataSourceInstanceSettings?.url, 'u')
+  t.is(next.grafanaConfig, first.grafanaConfig)
 })
 
 test('derives the uid from the name as Grafana does', async (t) => {

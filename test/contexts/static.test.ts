@@ -63,3 +63,11 @@ for (const [table, message] of wrong) {
     t.throws(attempt, { instanceOf: TypeError, message })
   })
 }
+
+test('throws at once for a configuration that is no text, without the value', (t) => {
+  const attempt = (): void => {
+    Reflect.apply(staticContexts, undefined, [{}, { grafanaConfig: { GF_SQL_ROW_LIMIT: 1234 } }])
+  }
+  const message = 'option grafanaConfig.GF_SQL_ROW_LIMIT: expected a text, got number'
+  t.throws(attempt, { instanceOf: TypeError, message })
+})

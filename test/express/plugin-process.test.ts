@@ -117,7 +117,7 @@ test('answers what each misbehaviour of a plugin process deserves, and others me
   t.like(validated, { response: { uid: 'u1', allowed: false, status: { code: 422, reason: 'Invalid' } } })
 
   // A crash costs the call that caused it and those beside it; then it is started again.
-  const before = plugins.states().find(({ id }) => id === 'testdata')
+  const before = plugins.statuses().find(({ id }) => id === 'testdata')
   await refused(503, /./, { scenario: 'crash' })
   for (;;) {
     const response = await query({ scenario: 'empty' })
@@ -126,7 +126,7 @@ test('answers what each misbehaviour of a plugin process deserves, and others me
     t.truthy(response.headers.get('retry-after'))
     await new Promise((resolve) => setImmediate(resolve))
   }
-  const after = plugins.states().find(({ id }) => id === 'testdata')
+  const after = plugins.statuses().find(({ id }) => id === 'testdata')
   t.not(after?.pid, before?.pid)
   t.is(after?.startCount, 2)
 })

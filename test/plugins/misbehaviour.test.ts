@@ -325,7 +325,7 @@ test('refuses calls of a process that stands still, kills it and starts another'
 })
 
 test('closes in spite of a plugin that will not end, and of its grandchild', async (t) => {
-  const { host, ask, clientOf, statusOf, othersAreServed } = await setUp(t, { stopGraceMs: 200, drainMs: 100 })
+  const { host, ask, clientOf, statusOf, othersAreServed } = await setUp(t, { stopGraceMs: 1_000, drainMs: 100 })
   await clientOf('stubborn').checkHealth({ pluginContext, headers: {} }, within(20_000))()
   const hanging = ask('stubborn')
   await othersAreServed()

@@ -43,6 +43,18 @@ const table: ReadonlyArray<readonly [string, CallFailure, AggregatorError['_tag'
     'BadPlugin',
     'plugin "testds" answered 101 bytes, the limit is 64 (option plugins.receiveLimitBytes)',
   ],
+  [
+    'RESOURCE_EXHAUSTED for what it inflates to',
+    failure(8, 'Received message that decompresses to a size larger than 64'),
+    'BadPlugin',
+    'plugin "testds" answered more than 64 bytes, compressed (option plugins.receiveLimitBytes)',
+  ],
+  [
+    'RESOURCE_EXHAUSTED for what the plugin itself received',
+    failure(8, 'grpc: received message larger than max (5000000 vs. 4194304)'),
+    'PluginFailed',
+    'plugin "testds" failed in queryData',
+  ],
   ['RESOURCE_EXHAUSTED of its own', failure(8, 'quota'), 'PluginFailed', 'plugin "testds" failed in queryData'],
   ['UNIMPLEMENTED', failure(12, 'unknown service'), 'NotImplemented', 'plugin "testds" does not implement queryData'],
   [

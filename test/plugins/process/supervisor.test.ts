@@ -1,14 +1,12 @@
 import test from 'ava'
-import fc from 'fast-check'
 
-import type { AggregatorError } from '../../../src/errors.ts'
 import { E } from '../../../src/fp.ts'
 import type { PluginState } from '../../../src/plugin-status.ts'
 import { transitions } from '../../../src/plugins/process/lifecycle.ts'
 import { StartFailure } from '../../../src/plugins/process/peer.ts'
 import { settle, within } from '../_setup.ts'
-import { response, silent, unreachable } from './_peer.ts'
-import { createRig, setUp, type Rig, type World } from './_supervisor.ts'
+import { response, silent } from './_peer.ts'
+import { setUp, type Rig, type World } from './_supervisor.ts'
 
 test('starts nothing before the first call', async (t) => {
   const { supervisor, starts, startAt, ask, clock } = setUp(t)
@@ -240,7 +238,7 @@ test('lets a watcher close it in the middle of any change', async (t) => {
   for (const state of ['starting', 'ready', 'unhealthy', 'crashed'] as const) {
     let close = (): Promise<void> => Promise.resolve()
     const rig = setUp(t, {}, { onChange: ({ to }) => to.state === state && void close() })
-    close = rig.supervisor.close
+    close = () => rig.supervisor.close()
     void rig.supervisor.start()
     await settle()
     await rig.starts[0]?.succeed()

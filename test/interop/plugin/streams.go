@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/grafana/grafana-plugin-sdk-go/backend"
+	"github.com/grafana/grafana-plugin-sdk-go/data"
+)
+
+func (i *instance) SubscribeStream(_ context.Context, req *backend.SubscribeStreamRequest) (*backend.SubscribeStreamResponse, error) {
+	switch req.Path {
+	case "missing":
+		return &backend.SubscribeStreamResponse{Status: backend.SubscribeStreamStatusNotFound}, nil
+	case "denied":
+		return &backend.SubscribeStreamResponse{Status: backend.SubscribeStreamStatusPermissionDenied}, nil
+	case "plain":
+		return &backend.SubscribeStreamResponse{Status: backend.SubscribeStreamStatusOK}, nil
+	}
+	told, err := json.Marshal(map[string]any{
+		"path": req.Path, "data": req.Data, "uid": i.settings.UID, "headers": headersOfSubscription(req),
+	})
+	if err != nil {
+		return nil, err
+	}
+	initial, err := backend.NewInitialData(told)
+	return &backend.SubscribeStreamResponse{Status: backend.SubscribeStreamStatusOK, InitialData: initial}, err
+}
+
+func (i *instance) RunStream(ctx context.Context, req *backend.RunStreamRequest, sender *backend.StreamSender) error {
+	for n := 0; n < 3; n++ {
+		if err := sender.SendJSON([]byte(fmt.Sprintf(`{"n":%d}`, n))); err != nil {
+			return err
+		}
+	}
+	if err := sender.SendFrame(data.NewFrame("packet", data.NewField("n", nil, []int64{4})), data.IncludeAll); err != nil {
+		return err
+	}
+	switch req.Path {
+	case "ends":
+		return nil
+	case "fails":
+		return fmt.Errorf("the stream failed")
+	}
+	<-ctx.Done()
+	counters.cancelled.Add(1)
+	return ctx.Err()
+}
+
+func (i *instance) PublishStream(_ context.Context, req *backend.PublishStreamRequest) (*backend.PublishStreamResponse, error) {
+	if req.Path == "denied" {
+		return &backend.PublishStreamResponse{Status: backend.PublishStreamStatusPermissionDenied}, nil
+	}
+	// the SDK of 2023 loses the data on its way in
+	told, err := json.Marshal(map[string]any{"path": req.Path, "data": req.Data})
+	return &backend.PublishStreamResponse{Status: backend.PublishStreamStatusOK, Data: told}, err
+}

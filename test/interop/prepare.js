@@ -1,0 +1,216 @@
+// Makes what these tests run beside Node: Go programs, and a Prometheus. It lies in a cache outside of the tree, so that a second
+// run finds it there. What cannot be had is told with its reason, and the tests that need it are skipped.
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const source = fileURLToPath(new URL('.', import.meta.url))
+const day = 24 * 60 * 60_000
+
+/** What Go says when it is the network, or the registry, that fails it, and not our source. */
+const outOfReach =
+  /dial tcp|lookup .* on|connect: |no such host|i\/o timeout|TLS handshake|: EOF|\b(40[34]|410|429|5\d\d) |GOPROXY=off|killed/
+
+class Missing extends Error {}
+
+/** @returns {never} */
+const missing = (name) => {
+  throw new Missing(`no ${name}`)
+}
+
+const say = (text) => process.stderr.write(`${text}\n`)
+
+const run = (program, args, { env = {}, cwd = source, timeoutMs = 30_000 } = {}) => {
+  const { status, error, stdout, stderr } = spawnSync(program, args, {
+    cwd,
+    env: { ...process.env, ...env },
+    encoding: 'utf8',
+    maxBuffer: 64 * 1024 * 1024,
+    timeout: timeoutMs,
+    killSignal: 'SIGKILL',
+  })
+  const reason = error === undefined ? '' : error.code === 'ETIMEDOUT' ? 'killed, it took too long' : error.message
+  return { isDone: status === 0, text: stdout ?? '', complaint: `${stderr ?? ''}${reason}`.trim() }
+}
+
+const timed = (what, act) => {
+  const begun = performance.now()
+  const made = act()
+  say(`${what}: ${((performance.now() - begun) / 1000).toFixed(1)} s`)
+  return made
+}
+
+/** One directory a user, so that nobody else puts programs there. */
+const cacheDirectory = () => {
+  const parent = process.env.XDG_CACHE_HOME
+  const directory = parent
+    ? join(parent, 'dataplane-aggregator-interop')
+    : join(tmpdir(), `dataplane-aggregator-interop-${process.getuid?.() ?? 0}`)
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  if (process.getuid !== undefined && statSync(directory).uid !== process.getuid())
+    throw new Error(`${directory} belongs to another user`)
+  return directory
+}
+
+/** Deletes what no run has used for a day. */
+const prune = (directory) => {
+  for (const name of readdirSync(directory)) {
+    const path = join(directory, name)
+    if (Date.now() - statSync(path).mtimeMs > day) rmSync(path, { recursive: true, force: true })
+  }
+}
+
+const onPath = (name) =>
+  (process.env.PATH ?? '')
+    .split(delimiter)
+    .filter((directory) => directory !== '')
+    .map((directory) => join(directory, name))
+    .find((path) => existsSync(path))
+
+const isAtLeast = (version, wanted) => {
+  const [have, need] = [version, wanted].map((text) => text.split('.').map(Number))
+  const differs = need.findIndex((part, index) => (have[index] ?? 0) !== part)
+  return differs === -1 || (have[differs] ?? 0) > need[differs]
+}
+
+const findGo = () => {
+  const wanted = /^go (\S+)$/m.exec(readFileSync(join(source, 'go.mod'), 'utf8'))[1]
+  const go = [onPath('go'), '/usr/local/go/bin/go', '/usr/lib/go/bin/go'].find((path) => path && existsSync(path))
+  if (go === undefined) throw new Missing(`no Go, wanted ${wanted} or later`)
+  const { text, complaint } = run(go, ['env', 'GOVERSION', 'GOOS', 'GOARCH'], { env: { GOTOOLCHAIN: 'local' } })
+  const [version = '', os = '', arch = ''] = text.split('\n')
+  // a release candidate is as good as its release
+  const number = /^go([\d.]+)/.exec(version)?.[1]
+  if (number === undefined) throw new Missing(`no Go, "${go} env" said: ${complaint}`)
+  if (!isAtLeast(number, wanted)) throw new Missing(`no Go ${wanted} or later, found ${number}`)
+  return { go, version, platform: `${os}_${arch}` }
+}
+
+/** Its name, its package, and how it is built. The second build of the plugin is the same but for its number. */
+const programs = [
+  ['plugin', './plugin', []],
+  ['plugin-2', './plugin', ['-ldflags', '-s -w -X main.build=2']],
+  ['plugin-sdk2023', './plugin', ['-modfile=sdk2023.mod', '-tags', 'sdk2023']],
+  ['prometheus', './prometheus', []],
+  ['host', './host', []],
+  // a program of the SDK's own, as it is: a data source that offers nothing
+  ['empty', 'github.com/grafana/grafana-plugin-sdk-go/experimental/marketplace/testdata/datasourcefixture', []],
+]
+
+const goFiles = () =>
+  readdirSync(source, { recursive: true })
+    .filter((name) => /\.(go|mod|sum)$/.test(name))
+    .sort()
+
+const hashOf = (version, platform) => {
+  const hash = createHash('sha256').update(`${version} ${platform} ${JSON.stringify(programs)}`)
+  for (const name of goFiles()) hash.update(`${name}\n`).update(readFileSync(join(source, name)))
+  return hash.digest('hex').slice(0, 16)
+}
+
+const goEnvironment = { GOTOOLCHAIN: 'local', GOWORK: 'off', GOFLAGS: '-mod=readonly', CGO_ENABLED: '0' }
+const flags = ['-trimpath', '-buildvcs=false', '-ldflags', '-s -w']
+
+const fetchModules = (go, name, path, own) => {
+  const modules = own.filter((flag) => flag.startsWith('-modfile') || flag.startsWith('-tags') || flag === 'sdk2023')
+  const args = ['list', '-deps', '-f', '{{.ImportPath}}', ...modules, path]
+  const { isDone, complaint } = run(go, args, { env: goEnvironment, timeoutMs: 300_000 })
+  if (isDone) return
+  if (outOfReach.test(complaint)) throw new Missing(`no Go modules for ${name}: ${complaint.split('\n').at(-1)}`)
+  throw new Error(`go list of ${name} failed:\n${complaint}`)
+}
+
+const buildProgram = (go, directory, [name, path, own]) => {
+  const made = join(directory, name)
+  if (existsSync(made)) return made
+  timed(`modules of ${name}`, () => fetchModules(go, name, path, own))
+  timed(`build of ${name}`, () => {
+    const unfinished = `${made}.${process.pid}`
+    const args = ['build', ...flags, ...own, '-o', unfinished, path]
+    const { isDone, complaint } = run(go, args, { env: goEnvironment, timeoutMs: 900_000 })
+    if (!isDone) throw new Error(`go build of ${name} failed:\n${complaint}`)
+    renameSync(unfinished, made)
+  })
+  return made
+}
+
+const directoryOf = (go, path) => {
+  const { isDone, text, complaint } = run(go, ['list', '-m', '-f', '{{.Dir}}', path], { env: goEnvironment })
+  if (!isDone) throw new Error(`go list of ${path} failed:\n${complaint}`)
+  return text.trim()
+}
+
+const buildAll = (cache) => {
+  const { go, version, platform } = findGo()
+  const directory = join(cache, hashOf(version, platform))
+  mkdirSync(directory, { recursive: true })
+  utimesSync(directory, new Date(), new Date())
+  const paths = programs.map((program) => [program[0], buildProgram(go, directory, program)])
+  const protos = {
+    sdk: join(directoryOf(go, 'github.com/grafana/grafana-plugin-sdk-go'), 'proto'),
+    goPlugin: join(directoryOf(go, 'github.com/hashicorp/go-plugin'), 'internal/plugin'),
+  }
+  return { version, platform, protos, ...Object.fromEntries(paths) }
+}
+
+/** The one of this machine, or Debian's package, laid open in the cache and not installed. */
+const findPrometheus = (cache) => {
+  const installed = onPath('prometheus')
+  if (installed !== undefined) return installed
+  const made = join(cache, 'prometheus')
+  const program = join(made, 'usr/bin/prometheus')
+  if (existsSync(program)) {
+    utimesSync(made, new Date(), new Date())
+    return program
+  }
+  if (onPath('apt-get') === undefined || onPath('dpkg-deb') === undefined)
+    throw new Missing('no prometheus on the PATH, and no apt-get to fetch it with')
+  const unfinished = `${made}.${process.pid}`
+  mkdirSync(unfinished, { recursive: true })
+  try {
+    timed('fetch of prometheus', () => {
+      const download = () => run('apt-get', ['download', '-q', 'prometheus'], { cwd: unfinished, timeoutMs: 120_000 })
+      let { isDone, complaint } = download()
+      // the lists of packages may be old, or not there yet
+      if (!isDone && process.getuid?.() === 0 && run('apt-get', ['update', '-q'], { timeoutMs: 120_000 }).isDone)
+        ({ isDone, complaint } = download())
+      if (!isDone) throw new Missing(`no prometheus: ${complaint.split('\n').at(-1)}`)
+      const [file = ''] = readdirSync(unfinished).filter((name) => name.endsWith('.deb'))
+      const opened = run('dpkg-deb', ['-x', file, '.'], { cwd: unfinished, timeoutMs: 120_000 })
+      if (!opened.isDone) throw new Missing(`no prometheus: ${opened.complaint}`)
+      for (const other of [file, 'usr/bin/promtool', 'usr/share', 'var', 'etc', 'lib'])
+        rmSync(join(unfinished, other), { recursive: true, force: true })
+      renameSync(unfinished, made)
+    })
+  } finally {
+    rmSync(unfinished, { recursive: true, force: true })
+  }
+  return program
+}
+
+const orReason = (make) => {
+  try {
+    return { have: make() }
+  } catch (error) {
+    if (!(error instanceof Missing)) throw error
+    say(`skipped: ${error.message}`)
+    return { skipped: error.message }
+  }
+}
+
+/** Shape: `{ go: { have: { plugin: '/…', … } }, prometheus: { skipped: 'no prometheus…' }, curl: { have: '/usr/bin/curl' } }`. */
+export const prepare = () => {
+  const cache = cacheDirectory()
+  prune(cache)
+  const go = orReason(() => buildAll(cache))
+  return {
+    go,
+    prometheus: go.have === undefined ? go : orReason(() => findPrometheus(cache)),
+    // ends a process together with the one that started it
+    setpriv: orReason(() => onPath('setpriv') ?? missing('setpriv')),
+    curl: orReason(() => onPath('curl') ?? missing('curl')),
+  }
+}
