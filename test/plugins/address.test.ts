@@ -137,6 +137,17 @@ test('hears at once that a plugin is gone, and connects again when it is back', 
   t.true(host.statuses()[0]?.lastError?.includes(target.slice('unix:'.length)))
 })
 
+test('learns from a call that a plugin without stdio is gone', async (t) => {
+  const { server, target } = await listen(t, { queryData })
+  // only the call can tell: the next health check is far away
+  const host = attach(t, { address: target }, { backoff: { initialMs: 60_000 }, probe: { intervalMs: 600_000 } })
+  t.like(await clientOf(host).queryData(query(), within(5000))(), { _tag: 'Right' })
+  server.forceShutdown()
+  const crashed = until(host, 'crashed')
+  t.like(await clientOf(host).queryData(query(), within(5000))(), { left: { _tag: 'PluginUnavailable' } })
+  await crashed
+})
+
 test('starts where nobody listens yet, and finds the plugin once it is there', async (t) => {
   const { server, target } = await listen(t, full)
   server.forceShutdown()

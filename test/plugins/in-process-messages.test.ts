@@ -187,6 +187,40 @@ test('asks a source for nothing once the call has ended, and ends it unasked', a
   })
 })
 
+test('says nothing to a source that has ended by itself', async (t) => {
+  const { iterator, asked } = recordingSource([])
+  let given: AbortSignal | undefined
+  const { client } = clientOf({
+    runStream: (_request, { signal }) => {
+      given = signal
+      return {
+        [Symbol.asyncIterator]: () => ({ ...iterator, next: () => Promise.resolve({ done: true, value: undefined }) }),
+      }
+    },
+  })
+  const messages = client.runStream(streamRequest, within(5000))[Symbol.asyncIterator]()
+  t.deepEqual(await messages.next(), { done: true, value: undefined })
+  await messages.return?.()
+  await settle()
+  t.deepEqual(asked, [])
+  t.false(given?.aborted)
+})
+
+test('ends a source that is given by a function whose client leaves meanwhile', async (t) => {
+  const { iterator, asked } = recordingSource([packet('1')])
+  const leaving = new AbortController()
+  const { client } = clientOf({
+    runStream: () => {
+      leaving.abort()
+      return iterator
+    },
+  })
+  const messages = client.runStream(streamRequest, within(5000, leaving.signal))[Symbol.asyncIterator]()
+  t.like(await messages.next(), { value: { left: { _tag: 'Cancelled' } } })
+  await settle()
+  t.deepEqual(asked, ['return'])
+})
+
 test('ends a source that comes when the client has left already', async (t) => {
   const { iterator, asked } = recordingSource([])
   let come = (_iterator: typeof iterator): void => undefined

@@ -32,7 +32,6 @@ const hold = (target: Target, signal: AbortSignal, leavePlaces: () => void): (()
   }
   target.streams.add(leave)
   signal.addEventListener('abort', leave)
-  if (signal.aborted) leave()
   return leave
 }
 

@@ -1,3 +1,5 @@
+import { getEventListeners } from 'node:events'
+
 import test, { type ExecutionContext } from 'ava'
 
 import type { AggregatorError } from '../../../src/errors.ts'
@@ -222,6 +224,20 @@ test('counts the wait for a start from the call on, and the wait for a place to 
   t.like(await last, { left: { _tag: 'PluginTimeout' } })
   await peer.answer()
   t.deepEqual(await later, E.right(response))
+})
+
+test('leaves no listener at a signal', async (t) => {
+  const { client, become, ready } = setUp(t, {}, true)
+  const { signal } = new AbortController()
+  await become(undefined)
+  const answers = [
+    client.queryData(query(), within(60_000, signal))(),
+    collect(client.callResource(resourceRequest, within(60_000, signal))),
+  ]
+  t.is(getEventListeners(signal, 'abort').length, 2)
+  await become(ready)
+  await Promise.all(answers)
+  t.is(getEventListeners(signal, 'abort').length, 0)
 })
 
 test('refuses a call whose client has left already', async (t) => {

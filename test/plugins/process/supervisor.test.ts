@@ -1,10 +1,11 @@
 import test from 'ava'
 
 import { E } from '../../../src/fp.ts'
+import { silentLogger } from '../../../src/logger.ts'
 import type { PluginState } from '../../../src/plugin-status.ts'
-import { transitions } from '../../../src/plugins/process/lifecycle.ts'
+import { createLifecycle, transitions } from '../../../src/plugins/process/lifecycle.ts'
 import { StartFailure } from '../../../src/plugins/process/peer.ts'
-import { settle, within } from '../_setup.ts'
+import { query, settle, within } from '../_setup.ts'
 import { response, silent } from './_peer.ts'
 import { setUp, type Rig, type World } from './_supervisor.ts'
 
@@ -316,6 +317,29 @@ test('forgets the next start when it is closed, and may be closed twice', async 
   t.is(timers.size, 0)
 })
 
+test('stops a peer once, however often it is closed', async (t) => {
+  const { supervisor, serve, ask } = setUp(t, {}, { answersAtOnce: false })
+  const peer = await serve()
+  const answer = ask()
+  const closed = [supervisor.close(), supervisor.close()]
+  await peer.answer()
+  await Promise.all([...closed, answer, supervisor.close()])
+  t.is(peer.count.stops, 1)
+})
+
+test('counts no stream of a peer that is gone, though its reader is away', async (t) => {
+  const { supervisor, serve } = setUp(t, {}, { answersAtOnce: false })
+  const peer = await serve()
+  const stream = supervisor.client.queryChunkedData(query(), within(60_000))[Symbol.asyncIterator]()
+  const first = stream.next()
+  await settle()
+  await peer.answer()
+  await first
+  t.is(supervisor.status().inFlight, 1)
+  await peer.crash()
+  t.is(supervisor.status().inFlight, 0)
+})
+
 test('closes what never started', async (t) => {
   const { supervisor, starts } = setUp(t)
   await supervisor.close()
@@ -411,6 +435,24 @@ const steps: Readonly<Record<string, (world: World) => Promise<unknown>>> = {
     await peers[0]?.answer()
   },
 }
+
+test('stays as it is when asked for what may not follow', (t) => {
+  const lifecycle = createLifecycle({
+    logger: silentLogger,
+    now: () => 0,
+    onEnter: () => {
+      t.fail()
+    },
+    status: () => {
+      throw new Error('there was no change')
+    },
+    onChange: () => {
+      t.fail()
+    },
+  })
+  lifecycle.enter('ready')
+  t.is(lifecycle.state, 'idle')
+})
 
 test('walks every way from one state to the next', async (t) => {
   const ways = Object.entries(transitions).flatMap(([from, nexts]) => nexts.map((to) => `${from} > ${to}`))

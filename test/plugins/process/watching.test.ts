@@ -203,6 +203,49 @@ test('replaces a peer whose program was replaced, without a lost call', async (t
   t.is(next.count.pings, 3)
 })
 
+test('replaces one program after the other', async (t) => {
+  const { supervisor, serve, tick, replace, startAt, starts } = setUp(t, {}, { stamp: 'v1' })
+  await serve()
+  replace('v2')
+  await tick()
+  replace('v3')
+  await tick()
+  t.is(starts.length, 2)
+  await startAt(1).succeed()
+  await tick()
+  await startAt(2).succeed()
+  t.like(supervisor.status(), { state: 'ready', pid: 3, startCount: 3 })
+})
+
+test('forgets the failures of a program that was replaced', async (t) => {
+  const { serve, startAt, failedAgainAfterMs, advance, supervisor, replace, tick, clock } = setUp(
+    t,
+    {},
+    { stamp: 'v1' },
+  )
+  void supervisor.start()
+  await settle()
+  await startAt(0).fail('no')
+  await failedAgainAfterMs()
+  await advance(2_000)
+  await serve()
+  replace('v2')
+  await tick()
+  const next = await startAt(3).succeed()
+  await next.crash()
+  t.is((supervisor.status().retryAtMs ?? 0) - clock.now(), 1_000)
+})
+
+test('starts in time though the loop stood still', async (t) => {
+  const { supervisor, startAt, starts, advance } = setUp(t, { backoff: { initialMs: 16_000 } }, { stamp: 'v1' })
+  void supervisor.start()
+  await settle()
+  await startAt(0).fail('no')
+  await advance(15_000)
+  await advance(1_000)
+  t.is(starts.length, 2)
+})
+
 test('gives the old peer no more than drainMs to end its calls', async (t) => {
   const { serve, tick, replace, startAt, ask, advance } = setUp(t, {}, { stamp: 'v1', answersAtOnce: false })
   const old = await serve()
@@ -323,12 +366,17 @@ test('lets an unhealthy peer be replaced', async (t) => {
 })
 
 test('waits for the successor that starts already when the old peer ends', async (t) => {
-  const { supervisor, serve, tick, replace, startAt, starts, ask, path, timers } = setUp(t, {}, { stamp: 'v1' })
+  const { supervisor, serve, tick, replace, startAt, starts, ask, path, timers, changes, clock } = setUp(
+    t,
+    {},
+    { stamp: 'v1' },
+  )
   const old = await serve()
   replace('v2')
   await tick()
   await old.crash()
   t.deepEqual(path(), ['starting', 'ready', 'crashed', 'starting'])
+  t.is(changes[2]?.to.retryAtMs, clock.now())
   t.like(supervisor.status(), { state: 'starting', startCount: 2 })
   t.is(timers.size, 0)
   const answer = ask()
