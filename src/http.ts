@@ -9,6 +9,16 @@ export interface JsonBody {
   readonly text: string
 }
 
+/** What the host's authentication holds for a user and plugins may be given; nothing of it is ever taken from a request. */
+export interface UserTokens {
+  /** OAuth access token, for datasources with `jsonData.oauthPassThru`. */
+  readonly access?: string
+  /** OpenID Connect id token, for the same. */
+  readonly id?: string
+  /** Grafana's signed id token, for every plugin. */
+  readonly grafanaId?: string
+}
+
 /** Who asks. Source: user.Info of Kubernetes, and the User message of pluginv2 for the three optional fields. */
 export interface User {
   /** Unique name; `login` of the plugin context. */
@@ -20,6 +30,7 @@ export interface User {
   readonly email?: string
   /** Grafana organisation role: `Viewer`, `Editor` or `Admin`. */
   readonly role?: string
+  readonly tokens?: UserTokens
 }
 
 /**

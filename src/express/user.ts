@@ -1,4 +1,4 @@
-import type { User } from '../http.ts'
+import type { User, UserTokens } from '../http.ts'
 
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null
 
@@ -6,6 +6,12 @@ const text = (value: unknown): string | undefined => (typeof value === 'string' 
 
 const texts = (value: unknown): ReadonlyArray<string> | undefined =>
   Array.isArray(value) ? value.filter((item) => typeof item === 'string') : undefined
+
+const tokensOf = (value: unknown): UserTokens | undefined => {
+  if (!isRecord(value)) return undefined
+  const given = { access: text(value['access']), id: text(value['id']), grafanaId: text(value['grafanaId']) }
+  return Object.fromEntries(Object.entries(given).filter(([, token]) => token !== undefined))
+}
 
 /** `req.user`, as authentication middlewares leave it: whoever stands there with a name of some spelling. */
 export const userOf = (request: object): User | undefined => {
@@ -19,6 +25,7 @@ export const userOf = (request: object): User | undefined => {
     displayName: text(user['displayName']),
     email: text(user['email']),
     role: text(user['role']),
+    tokens: tokensOf(user['tokens']),
   }
   return { name, ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) }
 }

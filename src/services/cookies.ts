@@ -27,13 +27,21 @@ export const keepCookies = (header: string, allowed: ReadonlyArray<string>): str
   return names.map((name) => `${name}=${kept.get(name) ?? ''}`).join('; ')
 }
 
-/** `keepCookies` of a datasource's jsonData; what is wrong there allows nothing. */
-export const allowedCookies = (jsonData: Uint8Array): ReadonlyArray<string> => {
+/** Members of a datasource's jsonData; what is wrong there says nothing. */
+const membersOf = (jsonData: Uint8Array): ReadonlyMap<string, unknown> => {
   const parsed = E.tryCatch(
     (): unknown => JSON.parse(Buffer.from(jsonData).toString()),
     () => undefined,
   )
   const value: unknown = E.isRight(parsed) ? parsed.right : undefined
-  if (typeof value !== 'object' || value === null || !('keepCookies' in value)) return []
-  return Array.isArray(value.keepCookies) ? value.keepCookies.filter((entry) => typeof entry === 'string') : []
+  return new Map(typeof value === 'object' && value !== null ? Object.entries(value) : [])
 }
+
+/** `keepCookies` of a datasource's jsonData. */
+export const allowedCookies = (jsonData: Uint8Array): ReadonlyArray<string> => {
+  const given = membersOf(jsonData).get('keepCookies')
+  return Array.isArray(given) ? given.filter((entry) => typeof entry === 'string') : []
+}
+
+/** `oauthPassThru` of a datasource's jsonData. */
+export const hasOauthPassThru = (jsonData: Uint8Array): boolean => membersOf(jsonData).get('oauthPassThru') === true

@@ -1,6 +1,6 @@
-import type { HeaderMap } from '../http.ts'
+import type { HeaderMap, User } from '../http.ts'
 import type { PluginContext } from '../plugin.ts'
-import { allowedCookies, keepCookies } from './cookies.ts'
+import { allowedCookies, hasOauthPassThru, keepCookies } from './cookies.ts'
 
 type Forwarded = ReadonlyArray<readonly [name: string, key: string]>
 
@@ -53,19 +53,34 @@ const cookiesOf = ({ cookie }: HeaderMap, { dataSourceInstanceSettings }: Plugin
     ? keepCookies(cookie, allowedCookies(dataSourceInstanceSettings.jsonData))
     : ''
 
+/** Of the user, never of the request. Source: oauthtoken_middleware.go, forward_id_middleware.go. */
+const tokensOf = (user: User | undefined, { dataSourceInstanceSettings }: PluginContext): Forwarded => {
+  if (user?.tokens === undefined) return []
+  const { access, id, grafanaId } = user.tokens
+  const isPassed = dataSourceInstanceSettings !== undefined && hasOauthPassThru(dataSourceInstanceSettings.jsonData)
+  return [
+    ...(isPassed && access !== undefined ? [['Authorization', toAscii(`Bearer ${access}`)] as const] : []),
+    ...(isPassed && id !== undefined ? [['X-ID-Token', toAscii(id)] as const] : []),
+    ...(grafanaId === undefined ? [] : [['http_X-Grafana-Id', toAscii(grafanaId)] as const]),
+  ]
+}
+
 /**
  * The headers map of a call. Shape: `{ 'http_X-Panel-Id': '2', FromAlert: 'true', Cookie: 'app_theme=dark' }`. Credentials of
  * the client are not in it: what Authorization holds was meant for this server, and a plugin would pass it on to its datasource.
+ * Tokens come from the user alone.
  */
 export const pluginHeaders = (
   call: keyof typeof forwarded,
   headers: HeaderMap,
+  user: User | undefined,
   context: PluginContext,
 ): Readonly<Record<string, string>> => {
   const cookies = call === 'stream' ? '' : cookiesOf(headers, context)
+  const tokens = call === 'stream' ? [] : tokensOf(user, context)
   const entries = forwarded[call].flatMap(([name, key]): ReadonlyArray<readonly [string, string]> => {
     const value = headers[name]
     return typeof value === 'string' && value !== '' ? [[key, toAscii(value)]] : []
   })
-  return Object.fromEntries(cookies === '' ? entries : [...entries, ['Cookie', cookies]])
+  return Object.fromEntries([...entries, ...tokens, ...(cookies === '' ? [] : [['Cookie', cookies] as const])])
 }

@@ -63,7 +63,7 @@ const callQuery = (call: QueryCall, env: PluginEnv): Result<QueryDataResponse> =
   pipe(
     pluginContextOf(call, env),
     TE.flatMap((pluginContext) => {
-      const headers = pluginHeaders('query', call.headers, pluginContext)
+      const headers = pluginHeaders('query', call.headers, call.user, pluginContext)
       return env.plugin.client.queryData({ pluginContext, headers, queries: call.queries }, env)
     }),
   )

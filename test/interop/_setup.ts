@@ -53,7 +53,10 @@ process.on('exit', () => {
   rmSync(directory, { recursive: true, force: true })
 })
 // a host that waits to start a plugin again keeps nobody alive
-const alive = setInterval(() => undefined, 60_000)
+let alive: NodeJS.Timeout | undefined
+test.before(() => {
+  alive = setInterval(() => undefined, 60_000)
+})
 test.after.always(() => {
   clearInterval(alive)
 })

@@ -1,21 +1,42 @@
 import test from 'ava'
 
-import { toSettings } from '../../src/plugins/options.ts'
+import { toPluginSettings, toSettings } from '../../src/plugins/options.ts'
 
 test('fills in the defaults', (t) => {
   const { logger: _logger, ...settings } = toSettings({})
   t.deepEqual(settings, {
+    answerBytes: 536_870_912,
+    autoMTLS: false,
+    backoff: { initialMs: 1_000, maxMs: 60_000, resetAfterMs: 300_000 },
+    crashLoopAfter: 3,
+    dieWithHost: true,
+    drainMs: 5_000,
     env: {},
-    settings: {},
-    receiveLimitBytes: 67_108_864,
+    frameFormat: {},
+    inFlight: 50,
+    logLinesPerSecond: 1_000,
     maxFrames: 10_000,
+    prewarm: true,
+    probe: { failures: 3, intervalMs: 10_000, restartAfter: 6, successes: 1, timeoutMs: 5_000 },
+    queue: 100,
+    receiveLimitBytes: 67_108_864,
+    sendLimitBytes: 67_108_864,
+    settings: {},
+    sha256: {},
     startTimeoutMs: 60_000,
     startWaitMs: 5_000,
-    drainMs: 5_000,
+    startsAtOnce: 4,
+    stderrBytes: 65_536,
     stopGraceMs: 2_000,
-    backoff: { initialMs: 1_000, maxMs: 60_000, resetAfterMs: 300_000 },
-    prewarm: true,
   })
+})
+
+test('takes none of the options of processes for plugins that others run', (t) => {
+  t.throws(() => Reflect.apply(toPluginSettings, undefined, [{ stopGraceMs: 1 }]), {
+    instanceOf: TypeError,
+    message: 'unknown option plugins.stopGraceMs',
+  })
+  t.like(toPluginSettings({ probe: { failures: 1 } }), { probe: { failures: 1, successes: 1 }, inFlight: 50 })
 })
 
 test('keeps what is given', (t) => {
@@ -36,6 +57,14 @@ const wrong: ReadonlyArray<readonly [object, string]> = [
   [{ startTimeoutMs: 2 ** 31 }, 'option plugins.startTimeoutMs: expected a whole number above 0, got number'],
   [{ receiveLimitBytes: NaN }, 'option plugins.receiveLimitBytes: expected a whole number above 0, got number'],
   [{ maxFrames: 0 }, 'option plugins.maxFrames: expected a whole number above 0, got number'],
+  [{ queue: -1 }, 'option plugins.queue: expected a whole number, got number'],
+  [{ probe: { intervalMs: 0 } }, 'option plugins.probe.intervalMs: expected a whole number above 0, got number'],
+  [{ probe: { interval: 1 } }, 'unknown option plugins.probe.interval'],
+  [
+    { frameFormat: { testds: 'csv' } },
+    'option plugins.frameFormat: expected an object of "arrow" or "json", got object',
+  ],
+  [{ sha256: { x: 'abc' } }, 'option plugins.sha256: expected an object of SHA-256 sums in hexadecimal, got object'],
   [{ backoff: 5 }, 'option plugins.backoff: expected an object, got number'],
   [{ backoff: { initialMs: -1 } }, 'option plugins.backoff.initialMs: expected a whole number above 0, got number'],
   [{ backoff: { max: 1 } }, 'unknown option plugins.backoff.max'],

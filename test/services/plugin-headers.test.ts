@@ -41,26 +41,46 @@ const alerting = {
 }
 
 test('gives each header the key that the plugin SDK looks for, to the calls that are told of it', (t) => {
-  t.deepEqual(pluginHeaders('query', named, pluginContext), { ...tracing, ...alerting })
-  t.deepEqual(pluginHeaders('health', named, pluginContext), tracing)
-  t.deepEqual(pluginHeaders('stream', named, pluginContext), tracing)
+  t.deepEqual(pluginHeaders('query', named, undefined, pluginContext), { ...tracing, ...alerting })
+  t.deepEqual(pluginHeaders('health', named, undefined, pluginContext), tracing)
+  t.deepEqual(pluginHeaders('stream', named, undefined, pluginContext), tracing)
 })
 
 test('leaves out everything else, empty values and repeated ones', (t) => {
   const credentials = { authorization: 'secret', cookie: 'a=secret', 'x-id-token': 'secret', 'x-grafana-id': 'secret' }
   const others = { 'X-Panel-Id': '1', http_x: '1', 'x-panel-id': '', 'x-rule-name': ['a', 'b'], fromalert: undefined }
   const context = contextOf('{"oauthPassThru":true}')
-  t.deepEqual(pluginHeaders('query', { ...credentials, ...others }, context), {})
+  t.deepEqual(pluginHeaders('query', { ...credentials, ...others }, undefined, context), {})
 })
+
+const tokens = { access: 'a1', id: 'i1', grafanaId: 'g1' }
+const withTokens: ReadonlyArray<readonly [jsonData: string | undefined, expected: Record<string, string>]> = [
+  [undefined, { 'http_X-Grafana-Id': 'g1' }],
+  ['{"oauthPassThru":"true"}', { 'http_X-Grafana-Id': 'g1' }],
+  ['{"oauthPassThru":true}', { Authorization: 'Bearer a1', 'X-ID-Token': 'i1', 'http_X-Grafana-Id': 'g1' }],
+]
+for (const [jsonData, expected] of withTokens) {
+  test(`gives the tokens of a user to whom they may go: ${jsonData ?? 'no datasource'}`, (t) => {
+    const inbound = { authorization: 'Bearer k8s', 'x-id-token': 'x', 'x-grafana-id': 'x' }
+    const user = { name: 'jane', tokens }
+    t.deepEqual(pluginHeaders('query', inbound, user, contextOf(jsonData)), expected)
+    t.deepEqual(pluginHeaders('health', inbound, user, contextOf(jsonData)), expected)
+    t.deepEqual(pluginHeaders('stream', inbound, user, contextOf(jsonData)), {})
+    t.deepEqual(pluginHeaders('query', inbound, { name: 'joe' }, contextOf(jsonData)), {})
+  })
+}
 
 test('encodes what gRPC would refuse, byte by byte', (t) => {
   const title = { 'x-dashboard-title': 'Gr\u00f6\u00dfe \u0000\t\u007f~ 100%' }
-  t.deepEqual(pluginHeaders('query', title, pluginContext), { 'http_X-Dashboard-Title': 'Gr%F6%DFe %00%09%7F~ 100%' })
+  t.deepEqual(pluginHeaders('query', title, undefined, pluginContext), {
+    'http_X-Dashboard-Title': 'Gr%F6%DFe %00%09%7F~ 100%',
+  })
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), (value) => {
       const headers = pluginHeaders(
         'query',
         { fromalert: value, cookie: `a=${value}` },
+        { name: 'jane', tokens: { grafanaId: value } },
         contextOf('{"keepCookies":["[]"]}'),
       )
       return /^[ -~]*$/.test(Object.values(headers).join(''))
@@ -87,16 +107,16 @@ for (const [title, jsonData, Cookie] of cookies) {
   test(`keeps ${title}`, (t) => {
     const expected = Cookie === undefined ? {} : { Cookie }
     const context = contextOf(jsonData)
-    t.deepEqual(pluginHeaders('query', { cookie: sent }, context), expected)
-    t.deepEqual(pluginHeaders('health', { cookie: sent }, context), expected)
-    t.deepEqual(pluginHeaders('stream', { cookie: sent }, context), {})
+    t.deepEqual(pluginHeaders('query', { cookie: sent }, undefined, context), expected)
+    t.deepEqual(pluginHeaders('health', { cookie: sent }, undefined, context), expected)
+    t.deepEqual(pluginHeaders('stream', { cookie: sent }, undefined, context), {})
   })
 }
 
 test('keeps the last cookie of a name, as it was written, and none that is no cookie', (t) => {
   const header = 'a=1;a=2 ;q="x y"; bare; =v; b c=1; d=e=f; bad="; back=\\; __proto__=p; \u00e9=1; z=\u00e9; '
   const context = contextOf('{"keepCookies":["[]"]}')
-  t.deepEqual(pluginHeaders('query', { cookie: header }, context), {
+  t.deepEqual(pluginHeaders('query', { cookie: header }, undefined, context), {
     Cookie: '__proto__=p; a=2; bare=; d=e=f; q="x y"',
   })
 })

@@ -188,7 +188,7 @@ export const createSupervisor = (options: SupervisorOptions): Supervisor => {
     serving = next
     if (old !== undefined) {
       failures.reset()
-      logger.info('plugin is replaced', { plugin: plugin.id, from: old.peer.pid, to: next.peer.pid, startCount })
+      logger.info('plugin is replaced', { plugin: plugin.id, pid: next.peer.pid, oldPid: old.peer.pid, startCount })
       const gone = retire(old).finally(() => retiring.delete(gone))
       retiring.add(gone)
     }

@@ -195,7 +195,7 @@ test('replaces a peer whose program was replaced, without a lost call', async (t
   t.like(logger.lines[2], {
     level: 'info',
     message: 'plugin is replaced',
-    fields: { plugin: 'testds', from: 1, to: 2 },
+    fields: { plugin: 'testds', pid: 2, oldPid: 1 },
   })
   t.is(logger.lines.length, 3)
   await tick(3)
