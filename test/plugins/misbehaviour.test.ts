@@ -253,7 +253,10 @@ test('answers 503 to the calls of a process that crashes, and starts it again', 
   t.like(await crashed, { code: 503, retryAfter: 1, status: { message: 'plugin "fragile" is unavailable' } })
   t.like(await beside, { length: 1, 0: { left: { _tag: 'PluginUnavailable' } } })
   await startedAgain(2)
-  t.like(statusOf('fragile').lastExit, { code: 2, signal: null, stderr: 'panic: no more rows\n' })
+  t.like(statusOf('fragile'), {
+    lastError: 'exited with code 2',
+    lastExit: { code: 2, signal: null, stderr: 'panic: no more rows\n' },
+  })
   t.is((await ask('fragile')).code, 200)
   await logger.find(({ level, message }) => level === 'error' && message === 'panic: no more rows')
 
@@ -264,7 +267,7 @@ test('answers 503 to the calls of a process that crashes, and starts it again', 
     2: { left: { _tag: 'PluginUnavailable' } },
   })
   await startedAgain(3)
-  t.like(statusOf('fragile').lastExit, { code: 3, signal: null })
+  t.like(statusOf('fragile'), { lastError: 'exited with code 3', lastExit: { code: 3, signal: null } })
 
   // it lives, but nobody can reach it any more
   t.like(await outcomesOf(resource('fragile')), { length: 1, 0: { left: { _tag: 'PluginUnavailable' } } })

@@ -1,6 +1,6 @@
 import test from 'ava'
 
-import { toPluginSettings, toSettings } from '../../src/plugins/options.ts'
+import { toPluginSettings, toSettings, type PluginOptions } from '../../src/plugins/options.ts'
 
 test('fills in the defaults', (t) => {
   const { logger: _logger, ...settings } = toSettings({})
@@ -32,7 +32,7 @@ test('fills in the defaults', (t) => {
 })
 
 test('takes none of the options of processes for plugins that others run', (t) => {
-  t.throws(() => Reflect.apply(toPluginSettings, undefined, [{ stopGraceMs: 1 }]), {
+  t.throws(() => toPluginSettings(JSON.parse('{"stopGraceMs":1}') as PluginOptions), {
     instanceOf: TypeError,
     message: 'unknown option plugins.stopGraceMs',
   })

@@ -23,8 +23,8 @@ export interface HealthListener {
 const askedInVain = (cause: unknown): PingFailure => ({ kind: 'silent', message: String(cause) })
 
 /**
- * Counts answers and failures in a row, so that one lost answer downs no plugin. A peer that nobody can reach is lost at once:
- * a socket file that was removed never comes back.
+ * Counts answers and failures in a row, so that one lost answer downs no plugin. A peer that cannot be reached twice is lost at
+ * once: a socket file that was removed never comes back.
  */
 export const createHealth = (peer: Pick<Peer, 'ping'>, probe: Probe, listener: HealthListener): Health => {
   let failures = 0
@@ -54,9 +54,13 @@ export const createHealth = (peer: Pick<Peer, 'ping'>, probe: Probe, listener: H
     }
   }
 
+  const ping = (): Promise<PingFailure | undefined> => peer.ping(probe.timeoutMs).catch(askedInVain)
+
   const ask = async (): Promise<void> => {
     isAsking = true
-    const failure = await peer.ping(probe.timeoutMs).catch(askedInVain)
+    const first = await ping()
+    // a server that lets go of a connection refuses what is on it, and takes the next one
+    const failure = first?.kind === 'unreachable' && !isEnded ? await ping() : first
     isAsking = false
     if (isEnded) return
     if (failure === undefined) succeeded()

@@ -49,7 +49,8 @@ export const createServing = (options: ServingOptions, listener: ServingListener
   void peer.ended.then((exit) => {
     health.end()
     abandon(target)
-    listener.onEnd(exit, killedFor ?? wayOf(exit))
+    // what ended by itself may have been found out of reach before it was found gone
+    listener.onEnd(exit, (exit.code === null ? killedFor : undefined) ?? wayOf(exit))
   })
   return {
     peer,

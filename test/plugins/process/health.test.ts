@@ -57,10 +57,25 @@ test('gives up without illness where both numbers are the same', async (t) => {
   t.deepEqual(heard, [`lost: ${silent.message}`])
 })
 
-test('gives up at once what cannot be reached', async (t) => {
-  const { heard, check } = setUp()
+test('gives up at once what cannot be reached, not even once more', async (t) => {
+  const { heard, check, peer } = setUp()
   await check(unreachable)
   t.deepEqual(heard, [`lost: ${unreachable.message}`])
+  t.is(peer.count.pings, 2)
+})
+
+test('keeps a server that only let go of its connection', async (t) => {
+  const { heard, health, peer } = setUp({ failures: 1 })
+  const failures = [unreachable, undefined]
+  const { ping } = peer
+  peer.ping = (timeoutMs) => {
+    peer.pingFailure = failures.shift()
+    return ping(timeoutMs)
+  }
+  health.check()
+  await settle()
+  t.is(peer.count.pings, 2)
+  t.deepEqual(heard, [])
 })
 
 test('takes an answered call for an answer to a check', async (t) => {

@@ -93,9 +93,10 @@ test('asks at once after a call that found nobody, or missed its deadline', asyn
   await settle()
   t.is(peer.count.kills, 1)
   t.deepEqual(path(), ['starting', 'ready', 'crashed'])
+  t.is(peer.count.pings, 4)
   startAt(0).suspect()
   await settle()
-  t.is(peer.count.pings, 3)
+  t.is(peer.count.pings, 4)
 })
 
 test('takes calls that are answered after all for recovery', async (t) => {
