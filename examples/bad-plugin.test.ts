@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -18,14 +19,15 @@ test('answers 503 while the plugin cannot start, and tells the operator why', as
     contexts: staticContexts({ datasources: [{ uid: 'h1', type: 'hello' }] }),
   })
   const server = express().use(aggregator).listen(0, '127.0.0.1')
-  const address = server.address()
-  const port = typeof address === 'object' ? String(address?.port) : ''
+  await once(server, 'listening')
   t.teardown(async () => {
     server.close()
     await aggregator.close()
     await rm(folder, { recursive: true })
   })
   await aggregator.ready
+  const address = server.address()
+  const port = typeof address === 'object' ? String(address?.port) : ''
 
   const path = '/apis/hello.example.com/v1/namespaces/default/datasources/h1/query'
   const body = JSON.stringify({ queries: [{ refId: 'A', datasource: { uid: 'h1' } }], from: 'now-1h', to: 'now' })
