@@ -16,7 +16,7 @@ const varint = (): Field => ({ wireType: varintType })
 const bytes = (): Field => ({ wireType: bytesType })
 const message = (shape: Shape): Field => ({ wireType: bytesType, message: shape })
 
-const dataResponse: Shape = { 1: bytes(), 2: bytes(), 3: bytes(), 4: varint(), 5: bytes(), 7: varint() }
+const dataResponse: Shape = { 1: bytes(), 2: bytes(), 3: bytes(), 4: varint(), 5: bytes(), 6: varint() }
 const statusResult: Shape = { 1: bytes(), 2: bytes(), 3: bytes(), 4: varint() }
 
 /** The answers of pluginv2, under the names of its .proto. */
