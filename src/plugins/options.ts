@@ -38,7 +38,11 @@ export interface PluginOptions {
   readonly inFlight?: number
   /** Calls to one plugin that wait for a place, the namespaces taking turns; then calls are refused with 429. Default: 100. */
   readonly queue?: number
-  /** By plugin id: the format of frames to ask for, `arrow` or `json`. Default: `arrow`. */
+  /**
+   * By plugin id: the format of frames to ask for, `arrow` or `json`. Default: `arrow`. A Go plugin takes up to 5 times the CPU to
+   * write JSON, and large answers twice as long; it saves us a fifth of ours on answers of up to 1 MB. Plugins built before 2025
+   * know Arrow alone, and send that.
+   */
   readonly frameFormat?: Readonly<Record<string, DataFrameFormat>>
   /** How long a request waits for a plugin that starts. Default: 5 s. */
   readonly startWaitMs?: number

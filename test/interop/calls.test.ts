@@ -455,6 +455,15 @@ withGo('admits and converts objects with today, and knows that sdk2023 cannot', 
   t.is((await bad(old.convertObjects(conversion('sdk2023', 'v2'), soon())))._tag, 'NotImplemented')
 })
 
+withGo('hands its trace on to today', async (t) => {
+  const trace = { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' }
+  await collect(clientFor('today-json').callResource(resourceOf('today-json', 'log'), { ...soon(), trace }))
+  const line = await logger.find(
+    ({ message, fields }) => message === 'said at info' && fields['plugin'] === 'today-json',
+  )
+  t.is(line.fields['traceId'], '0af7651916cd43dd8448eb211c80319c')
+})
+
 withGo('knows what a plugin does not offer that offers nothing', async (t) => {
   const client = clientFor('empty')
   const tagOf = async (result: Parameters<typeof bad>[0]) => (await bad(result))._tag

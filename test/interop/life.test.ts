@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { connect } from 'node:net'
@@ -110,7 +111,7 @@ withGo('notices a plugin that stands still, and one that goes on', async (t) => 
 })
 
 withGo('starts a plugin again that stands still for too long', async (t) => {
-  const { host } = start(t, { probe: { intervalMs: 50, timeoutMs: 500, failures: 1, restartAfter: 2 } })
+  const { host } = start(t, { probe: { intervalMs: 50, timeoutMs: 1_000, failures: 1, restartAfter: 2 } })
   const { pid } = await see(host)
   process.kill(pid, 'SIGSTOP')
   const { lastExit } = await untilStatus(host, id, isReady(2))
@@ -143,8 +144,23 @@ withGo('replaces a plugin under load, and loses no call', async (t) => {
   t.true(calls >= 8 * 20)
   t.is((await see(host)).build, '2')
   t.deepEqual(changes, [])
-  await until(() => !isAlive(first.pid))
+  // it ends when its last call has
+  await until(() => statusOf(host, id).lastExit !== undefined)
+  t.false(isAlive(first.pid))
   t.like(statusOf(host, id), { state: 'ready', startCount: 2, lastExit: { pid: first.pid, code: 0, signal: null } })
+})
+
+withGo('runs the program whose sum it was told, and no other', async (t) => {
+  const sum = createHash('sha256')
+    .update(readFileSync(programOf('plugin')))
+    .digest('hex')
+  const { host, path } = start(t, { sha256: { [id]: sum }, probe: { intervalMs: 50 } })
+  t.is((await see(host)).build, '1')
+  replaceProgram('plugin-2', path)
+  await until(() => statusOf(host, id).lastError !== undefined)
+  t.regex(statusOf(host, id).lastError ?? '', /SHA-256/)
+  t.like(statusOf(host, id), { state: 'ready' })
+  t.is((await see(host)).build, '1')
 })
 
 for (const program of ['plugin', 'plugin-sdk2023'] as const) {

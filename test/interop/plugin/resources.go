@@ -63,7 +63,7 @@ func (i *instance) CallResource(ctx context.Context, req *backend.CallResourceRe
 	case "panic":
 		panic("the resource panicked")
 	case "log":
-		sayEverything()
+		sayEverything(ctx)
 	case "print":
 		// far more than a pipe holds: blocks unless somebody reads it at the other end
 		line := strings.Repeat("p", 1023)
@@ -103,8 +103,8 @@ func stream(sender backend.CallResourceResponseSender, messages int) error {
 }
 
 // All the ways in which a plugin's words leave it.
-func sayEverything() {
-	logger := backend.Logger.With("interop", "yes")
+func sayEverything(ctx context.Context) {
+	logger := backend.Logger.FromContext(ctx).With("interop", "yes")
 	logger.Debug("said at debug", "n", 1, "nested", map[string]int{"a": 1})
 	logger.Info("said at info", "n", 2)
 	logger.Warn("said at warn", "n", 3)
