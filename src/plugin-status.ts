@@ -36,7 +36,7 @@ export interface PluginStatus {
   readonly queued: number
 }
 
-/** A plugin went from one state to another. */
+/** A plugin went from one state to another; or from `ready` to `ready`, when another process took its place. */
 export interface PluginChange {
   readonly from: PluginState
   readonly to: PluginStatus

@@ -41,6 +41,7 @@ const attach = async (
     ...{ pluginId, receiveLimitBytes, sendLimitBytes, maxFrames, budget, tls },
     frameFormat: ofPlugin(frameFormat, pluginId) ?? 'arrow',
     onUnavailable: suspect,
+    strike: secrets.strike,
   })
   const failure = await connection.ping(probe.timeoutMs, signal)
   if (failure !== undefined) {

@@ -32,7 +32,10 @@ export interface PluginOptions {
   readonly sendLimitBytes?: number
   /** Most frames, and most responses, taken in one answer: each costs memory, however few its bytes. Default: 10,000; at least 1. */
   readonly maxFrames?: number
-  /** Bytes of all answers in flight, until their clients have them; then calls are refused with 429. Default: 512 MiB. */
+  /**
+   * Bytes of all answers in flight, from when each has arrived to when its client has it; then calls are refused with 429. What is
+   * still arriving comes on top: `inFlight` times `receiveLimitBytes` a plugin at most. Default: 512 MiB.
+   */
   readonly answerBytes?: number
   /** Calls to one plugin at once; streams of RunStream count apart. Default: 50. */
   readonly inFlight?: number
@@ -77,7 +80,7 @@ export interface PluginDirectoryOptions extends PluginOptions {
   readonly stopGraceMs?: number
   /** How much of a plugin's stderr is kept for its post-mortem. Default: 64 KiB. */
   readonly stderrBytes?: number
-  /** What one plugin may have logged; the rest is counted. Default: 1000. */
+  /** What one plugin may have logged, where a line counts once for each KiB begun; the rest is counted. Default: 1000. */
   readonly logLinesPerSecond?: number
 }
 

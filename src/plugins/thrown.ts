@@ -59,5 +59,11 @@ const isTag = (value: unknown): value is AggregatorError['_tag'] =>
   typeof value === 'string' && Object.hasOwn(fieldsOf, value)
 
 /** True for what may be answered as it is. Whatever JavaScript throws comes here: a tag alone proves nothing. */
-export const isAggregatorError = (thrown: unknown): thrown is AggregatorError =>
-  isObject(thrown) && '_tag' in thrown && isTag(thrown._tag) && objectOf(fieldsOf[thrown._tag])(thrown)
+export const isAggregatorError = (thrown: unknown): thrown is AggregatorError => {
+  try {
+    return isObject(thrown) && '_tag' in thrown && isTag(thrown._tag) && objectOf(fieldsOf[thrown._tag])(thrown)
+  } catch {
+    // of a getter, or a proxy
+    return false
+  }
+}

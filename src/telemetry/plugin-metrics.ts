@@ -1,5 +1,5 @@
 import type { PluginHost } from '../plugin.ts'
-import type { PluginState } from '../plugin-status.ts'
+import type { PluginState, PluginStatus } from '../plugin-status.ts'
 import { counterIn, gaugeIn, type MetricsRegistry } from './registry.ts'
 
 /** States in which calls fail that would have been answered. */
@@ -24,14 +24,16 @@ export const pluginMetrics = (registry: MetricsRegistry, host: PluginHost): (() 
     'plugin',
   ])
 
-  const unwatch = host.watch?.(({ from, to: { id: plugin, state } }) => {
+  const counted = new Map<string, number>()
+  const show = ({ id: plugin, state, startCount }: PluginStatus): void => {
     unavailable.set({ plugin }, isUnavailable(state) ? 1 : 0)
-    if (isUnavailable(state) && !isUnavailable(from)) unavailableTotal.inc({ plugin, reason: state })
-    if (state === 'starting') starts.inc({ plugin })
-  })
-  for (const { id: plugin, state, startCount } of host.statuses?.() ?? []) {
-    unavailable.set({ plugin }, isUnavailable(state) ? 1 : 0)
-    starts.inc({ plugin }, startCount)
+    starts.inc({ plugin }, startCount - (counted.get(plugin) ?? 0))
+    counted.set(plugin, startCount)
   }
+  const unwatch = host.watch?.(({ from, to }) => {
+    show(to)
+    if (isUnavailable(to.state) && !isUnavailable(from)) unavailableTotal.inc({ plugin: to.id, reason: to.state })
+  })
+  host.statuses?.().forEach(show)
   return () => unwatch?.()
 }

@@ -45,6 +45,14 @@ const malformed: ReadonlyArray<readonly [string, unknown]> = [
   ['a time in the past', { _tag: 'PluginUnavailable', message, retryAfterSeconds: -1 }],
   ['no limit', { _tag: 'BodyTooLarge', option: 'o' }],
   ['another source', { _tag: 'PluginFailed', message, source: 'moon' }],
+  [
+    'what throws when it is looked at',
+    {
+      get _tag() {
+        throw new Error('no')
+      },
+    },
+  ],
 ]
 for (const [what, thrown] of malformed) {
   test(`takes ${what} for no AggregatorError`, (t) => {

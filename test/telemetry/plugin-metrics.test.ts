@@ -31,7 +31,7 @@ const scriptedHost = (first: PluginStatus) => {
   const go = (...states: ReadonlyArray<PluginState>): void => {
     for (const state of states) {
       const from = current.state
-      current = statusOf(state)
+      current = statusOf(state, current.startCount + (state === 'starting' || state === from ? 1 : 0))
       for (const watch of watchers) watch({ from, to: current })
     }
   }
@@ -71,6 +71,14 @@ test('counts a plugin that goes from bad to worse once', async (t) => {
     (await seriesOf(registry)).filter((line) => line.startsWith('unavailable_plugin_total')),
     ['unavailable_plugin_total{plugin="testds",reason="unhealthy"} 1'],
   )
+})
+
+test('counts the start of a process that takes the place of another', async (t) => {
+  const registry = new Registry()
+  const { host, go } = scriptedHost(statusOf('ready'))
+  pluginMetrics(registry, host)
+  go('ready')
+  t.true((await seriesOf(registry)).includes('plugin_starts_total{plugin="testds"} 2'))
 })
 
 test('takes a plugin that nobody asked for yet as available', async (t) => {

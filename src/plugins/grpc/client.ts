@@ -20,7 +20,11 @@ export interface ClientOptions extends RpcOptions {
   readonly budget: AnswerBudget
   /** Hears of each call that found nobody to answer it. */
   readonly onUnavailable: () => void
+  /** Strikes secrets out of what the plugin says of a call that failed. */
+  readonly strike?: (text: string) => string
 }
+
+const asItIs = (text: string): string => text
 
 const full: AggregatorError = {
   _tag: 'TooManyRequests',
@@ -38,7 +42,7 @@ export const createPluginClient = (
   openCalls: OpenCalls,
   options: ClientOptions,
 ): PluginClient => {
-  const { pluginId, receiveLimitBytes, sendLimitBytes, budget, onUnavailable } = options
+  const { pluginId, receiveLimitBytes, sendLimitBytes, budget, onUnavailable, strike = asItIs } = options
   const rpcs = createRpcs(options)
   const plugin = `plugin "${pluginId}"`
   const tooLarge: AggregatorError = {
@@ -70,7 +74,10 @@ export const createPluginClient = (
     }
   }
   const toError = (failure: CallFailure, call: string): AggregatorError => {
-    const error = toAggregatorError(failure, { pluginId, call, receiveLimitBytes })
+    const error = toAggregatorError(
+      { ...failure, details: strike(failure.details) },
+      { pluginId, call, receiveLimitBytes },
+    )
     if (error._tag === 'PluginUnavailable') onUnavailable()
     return error
   }

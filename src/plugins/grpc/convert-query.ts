@@ -1,5 +1,6 @@
 import type {
   DataFrameFormat,
+  DataQuery,
   DataResponse,
   QueryDataChunk,
   QueryDataRequest,
@@ -9,10 +10,27 @@ import type { WireDataResponse, WireQueryDataChunk, WireQueryDataRequest, WireQu
 
 const noBytes = new Uint8Array(0)
 
+/**
+ * JSON may hold half a character, UTF-8 may not: protobufjs writes it all the same, and a plugin in Go refuses the whole request.
+ * Source: encoding/json of Go.
+ */
+const withoutHalves = (text: string): string => text.replace(/\p{Surrogate}/gu, '\ufffd')
+
+const toWireDataQuery = (query: DataQuery): DataQuery => ({
+  ...query,
+  refId: withoutHalves(query.refId),
+  queryType: withoutHalves(query.queryType),
+})
+
 /** Of QueryData and QueryChunkedData alike. */
 export const toWireQuery = (format: DataFrameFormat): ((request: QueryDataRequest) => WireQueryDataRequest) => {
   const wireFormat = format === 'json' ? 'JSON' : 'ARROW'
-  return ({ pluginContext, headers, queries }) => ({ pluginContext, headers, queries, format: wireFormat })
+  return ({ pluginContext, headers, queries }) => ({
+    pluginContext,
+    headers,
+    queries: queries.map(toWireDataQuery),
+    format: wireFormat,
+  })
 }
 
 // what was asked for is a wish: the answer tells

@@ -45,6 +45,9 @@ const sizesOf = (details: string): { size: number; limit: number } | undefined =
 /** In the words of grpc-js, which stops inflating there. */
 const isInflated = (details: string): boolean => details.startsWith('Received message that decompresses to')
 
+/** In the words of grpc-js, when a connection broke that it has not let go of yet. */
+const isNotSent = (details: string): boolean => details.startsWith('Failed to start HTTP/2 stream')
+
 /** What a failed gRPC call is to the rest of the house. No gRPC code leaves this function. */
 export const toAggregatorError = (failure: CallFailure, failed: FailedCall): AggregatorError => {
   const { code, details } = failure
@@ -67,6 +70,14 @@ export const toAggregatorError = (failure: CallFailure, failed: FailedCall): Agg
     cause: said,
   })
 
+  // the details name the socket: for the log only
+  const unavailable: AggregatorError = {
+    _tag: 'PluginUnavailable',
+    message: `${plugin} is unavailable`,
+    retryAfterSeconds: 1,
+    cause: details,
+  }
+
   if (isPlainHttp(details)) return badAnswer('answered with plain HTTP instead of gRPC')
   switch (code) {
     case status.CANCELLED:
@@ -77,8 +88,7 @@ export const toAggregatorError = (failure: CallFailure, failed: FailedCall): Agg
     case status.UNIMPLEMENTED:
       return { _tag: 'NotImplemented', message: `${plugin} does not implement ${failed.call}` }
     case status.UNAVAILABLE:
-      // the details name the socket: for the log only
-      return { _tag: 'PluginUnavailable', message: `${plugin} is unavailable`, retryAfterSeconds: 1, cause: details }
+      return unavailable
     case status.INVALID_ARGUMENT:
       // the one code whose words are meant for the caller
       return { _tag: 'BadRequest', message: `${plugin} refused the request: ${said}` }
@@ -99,6 +109,7 @@ export const toAggregatorError = (failure: CallFailure, failed: FailedCall): Agg
     }
     case status.INTERNAL:
     case status.DATA_LOSS:
+      if (isNotSent(details)) return unavailable
       return badAnswer(`answered what is no ${failed.call} response`)
     default:
       return pluginFailed

@@ -20,6 +20,9 @@ export interface StreamParts<A> {
   readonly over: Promise<void> | undefined
 }
 
+/** A message may be of five bytes, and tens of thousands of them be there at once: their reader would have the loop to itself. */
+const messagesPerTurn = 64
+
 type Item<A> = E.Either<AggregatorError, A>
 type Step<A> = IteratorResult<Item<A>, undefined>
 
@@ -44,6 +47,8 @@ export const createMessageStream = <A>(parts: StreamParts<A>): MessageStream<A> 
   let isBegun = false
   let isEnded = false
   let isReading = false
+  let readCount = 0
+  let isNeeded = true
   /** Held back until it is known whether it was the only one. */
   let suspect: { readonly message: A; readonly means: AggregatorError } | undefined
   let isFirst = true
@@ -74,10 +79,16 @@ export const createMessageStream = <A>(parts: StreamParts<A>): MessageStream<A> 
     release()
     for (const next of arrived) next.release()
   }
+  const abandon = (): void => {
+    isNeeded = false
+    releaseAll()
+  }
   const read = (): void => {
     if (isReading || isEnded || waiting.length === 0) return
     isReading = true
-    call?.read()
+    readCount += 1
+    if (readCount % messagesPerTurn === 0) setImmediate(() => call?.read())
+    else call?.read()
   }
   const fail = (error: AggregatorError): void => {
     call?.cancel()
@@ -93,6 +104,8 @@ export const createMessageStream = <A>(parts: StreamParts<A>): MessageStream<A> 
       fail(held.left)
       return
     }
+    // who needs no message may never come for the next one
+    if (!isNeeded) release()
     const item = parts.decode(bytes)
     if (E.isLeft(item)) {
       release()
@@ -114,7 +127,7 @@ export const createMessageStream = <A>(parts: StreamParts<A>): MessageStream<A> 
 
   const begin = (): void => {
     isBegun = true
-    void parts.over?.then(releaseAll, releaseAll)
+    void parts.over?.then(abandon, abandon)
     const begun = parts.begin({
       onMessage,
       onEnd: (error) => {

@@ -49,6 +49,8 @@ export interface Lifecycle {
   can(to: PluginState): boolean
   /** The last step of whatever it belongs to: a watcher may do anything, close the host included. */
   enter(to: PluginState, fields?: LogFields): void
+  /** The state is the same, what is in it is not. Also a last step. */
+  renew(message: string, fields: LogFields): void
 }
 
 export const createLifecycle = ({ logger, now, onEnter, status, onChange }: LifecycleOptions): Lifecycle => {
@@ -56,6 +58,18 @@ export const createLifecycle = ({ logger, now, onEnter, status, onChange }: Life
   let sinceMs = now()
 
   const can = (to: PluginState): boolean => transitions[state].includes(to)
+
+  const tell = (message: string, level: keyof Logger, from: PluginState, fields: LogFields): void => {
+    const change = { from, to: status() }
+    const { id: plugin, pid, startCount } = change.to
+    const process = pid === undefined ? {} : { pid }
+    logger[level](message, { plugin, ...process, from, to: state, startCount, ...fields })
+    try {
+      onChange(change)
+    } catch (cause) {
+      logger.error('a watcher of plugins threw', { plugin, cause })
+    }
+  }
 
   return {
     get state() {
@@ -71,15 +85,10 @@ export const createLifecycle = ({ logger, now, onEnter, status, onChange }: Life
       state = to
       sinceMs = now()
       onEnter()
-      const change = { from, to: status() }
-      const { id: plugin, pid, startCount } = change.to
-      const process = pid === undefined ? {} : { pid }
-      logger[levelOf[to]](`plugin is ${to}`, { plugin, ...process, from, to, startCount, ...fields })
-      try {
-        onChange(change)
-      } catch (cause) {
-        logger.error('a watcher of plugins threw', { plugin, cause })
-      }
+      tell(`plugin is ${to}`, levelOf[to], from, fields)
+    },
+    renew: (message, fields) => {
+      tell(message, 'info', state, fields)
     },
   }
 }

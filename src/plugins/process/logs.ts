@@ -47,10 +47,19 @@ const parseTagged = (line: string): Entry | undefined => {
 }
 
 /** What a text in the line stood for may be a secret only now: it was an escape before. */
+const strikeField = (value: unknown, strike: Secrets['strike']): unknown => {
+  if (typeof value === 'string') return strike(value)
+  if (typeof value !== 'object' || value === null) return value
+  try {
+    // written once more, it has no needless escapes
+    return JSON.parse(strike(JSON.stringify(value)))
+  } catch {
+    return 'a value that is nested too deep'
+  }
+}
+
 const strikeFields = (fields: LogFields, strike: Secrets['strike']): LogFields =>
-  Object.fromEntries(
-    Object.entries(fields).map(([name, value]) => [name, typeof value === 'string' ? strike(value) : value]),
-  )
+  Object.fromEntries(Object.entries(fields).map(([name, value]) => [strike(name), strikeField(value, strike)]))
 
 export interface LogOptions {
   readonly logger: Logger
@@ -73,7 +82,7 @@ export const createLogReader = ({ logger, pluginId, budget, secrets: { strike } 
     if (line === '') return
     const isCrash = !isCrashing && (line.startsWith('panic: ') || line.startsWith('fatal error: '))
     isCrashing ||= isCrash
-    if (!isCrash && !budget.take()) return
+    if (!isCrash && !budget.take(line)) return
     const struck = strike(line)
     const untagged: Entry = { level: isCrashing ? 'error' : 'debug', message: struck, fields: {} }
     const { level, message, fields } = parseHclog(struck) ?? parseTagged(struck) ?? untagged

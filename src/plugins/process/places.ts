@@ -22,9 +22,15 @@ export interface Places {
   readonly queued: number
   /**
    * Takes a place, or waits for one: at most as long as the call has time, and `startWaitMs` for a plugin that starts. A call
-   * that is to go on for long needs no place, it waits for the plugin alone. Right: the caller owes a `leave`.
+   * that is to go on for long needs no place, it waits for the plugin alone. Right: the caller owes a `leave`. `onWait` is given
+   * what ends the wait.
    */
-  enter(namespace: string, options: CallOptions, needsPlace: boolean): Entrance | Promise<Entrance>
+  enter(
+    namespace: string,
+    options: CallOptions,
+    needsPlace: boolean,
+    onWait?: (giveUp: () => void) => void,
+  ): Entrance | Promise<Entrance>
   leave(target: Target, hadPlace: boolean): void
   /** To be told whenever `find` gives something else. */
   readonly wake: () => void
@@ -73,7 +79,12 @@ export const createPlaces = (options: PlacesOptions): Places => {
     }
   }
 
-  const wait = (namespace: string, { signal, timeoutMs }: CallOptions, needsPlace: boolean): Promise<Entrance> =>
+  const wait = (
+    namespace: string,
+    { signal, timeoutMs }: CallOptions,
+    needsPlace: boolean,
+    onWait: (giveUp: () => void) => void,
+  ): Promise<Entrance> =>
     new Promise((resolve) => {
       const beganAtMs = clock.now()
       let cancelTimer = (): void => undefined
@@ -101,6 +112,9 @@ export const createPlaces = (options: PlacesOptions): Places => {
       else others.add(waiter)
       waitUntil(find() === undefined ? Math.min(startWaitMs, timeoutMs) : timeoutMs)
       signal.addEventListener('abort', abort)
+      onWait(() => {
+        end(E.left({ _tag: 'Cancelled' }))
+      })
       if (signal.aborted) abort()
     })
 
@@ -111,7 +125,7 @@ export const createPlaces = (options: PlacesOptions): Places => {
     get queued() {
       return queue.size + others.size
     },
-    enter: (namespace, call, needsPlace) => {
+    enter: (namespace, call, needsPlace, onWait = () => undefined) => {
       const found = find()
       if (found !== undefined && (E.isLeft(found) || !needsPlace || taken < inFlight)) {
         if (E.isRight(found)) take(found.right, needsPlace)
@@ -119,7 +133,7 @@ export const createPlaces = (options: PlacesOptions): Places => {
       }
       // who waits for a start may have a place when it is over
       if (needsPlace && queue.size >= queueLimit + inFlight - taken) return full
-      return wait(namespace, call, needsPlace)
+      return wait(namespace, call, needsPlace, onWait)
     },
     leave: (target, hadPlace) => {
       target.running -= 1

@@ -173,11 +173,19 @@ export const createRunDirectory = (host: Variables, logger: Logger, clock: Clock
       },
     }
   }
+  /** What a process left behind may still write there, or have made what cannot be removed: no reason for `close` to fail. */
+  const removeAll = async (directory: string): Promise<void> => {
+    try {
+      await rm(directory, { recursive: true, force: true })
+    } catch (cause) {
+      logger.warn('cannot remove the directory of the sockets of plugins', { directory, cause })
+    }
+  }
   const close = async (): Promise<void> => {
     await last
     cancelTouch()
     made?.server?.close()
-    await Promise.all([...paths].map((path) => rm(path, { recursive: true, force: true })))
+    await Promise.all([...paths].map(removeAll))
   }
   return {
     // one at a time: they share what they find

@@ -16,8 +16,12 @@ const minLineLength = 8
 /** Longer ones are known by their lines. */
 const maxLength = 16 * 1024
 const maxLines = 1000
-/** All the forms of some thousand secrets; then the oldest are forgotten. */
-const maxForms = 10_000
+/** A longer form is known by its pieces of this length: looking for one costs the same, whatever the secret and the text. */
+const pieceLength = 32
+/** Of one secret. */
+const maxPieces = 10_000
+/** All the pieces of some thousand secrets; then the older half is forgotten, until a call has them again. */
+const maxForms = 50_000
 
 /**
  * What base64 makes of a value inside a longer text, such as `user:password`: it depends on how many bytes stand before the value, and
@@ -53,82 +57,106 @@ const linesOf = (value: string): ReadonlyArray<string> =>
     // the first and the last line of a PEM are the same in all of them
     .filter((line) => line.length >= minLineLength && !line.startsWith('-----'))
 
+/** Each has a character in common with the next one, so that they are struck as one. */
+const piecesOf = (form: string): ReadonlyArray<string> => {
+  const pieces: Array<string> = []
+  for (let at = 0; at + pieceLength < form.length; at += pieceLength - 1) pieces.push(form.slice(at, at + pieceLength))
+  return [...pieces, form.slice(-pieceLength)]
+}
+
 const formsOf = (value: string): ReadonlySet<string> => {
   const whole = value.length > maxLength ? [] : [value, ...jsonForms(value), escapeForUrl(value), ...base64Forms(value)]
   const lines = linesOf(value).slice(0, maxLines)
-  return new Set([...whole, ...lines].filter(({ length }) => length >= minLength))
+  const forms = new Set([...whole, ...lines].filter(({ length }) => length >= minLength))
+  return new Set([...forms].flatMap(piecesOf).slice(0, maxPieces))
 }
 
 /** Two characters as one number: enough to pass over most of a text, and every form has them. */
 const beginning = (text: string, at: number): number => (text.charCodeAt(at) << 16) | text.charCodeAt(at + 1)
 
-type Index = ReadonlyMap<number, ReadonlyArray<string>>
-
-const toIndex = (forms: Iterable<string>): Index => {
-  const index = new Map<number, Array<string>>()
-  for (const form of forms) {
-    const key = beginning(form, 0)
-    const others = index.get(key)
-    if (others === undefined) index.set(key, [form])
-    else others.push(form)
-  }
-  return index
+/** Forms that begin alike. */
+interface Entry {
+  readonly forms: Set<string>
+  /** All there are, the longest first. */
+  readonly lengths: Array<number>
 }
 
-/** Walks the text once, however many forms there are. Forms that overlap are struck as one. */
+type Index = Map<number, Entry>
+
+const addTo = (index: Index, added: Iterable<string>): void => {
+  for (const form of added) {
+    const key = beginning(form, 0)
+    const { forms, lengths } = index.get(key) ?? { forms: new Set(), lengths: [] }
+    index.set(key, { forms, lengths })
+    forms.add(form)
+    if (lengths.includes(form.length)) continue
+    lengths.push(form.length)
+    lengths.sort((a, b) => b - a)
+  }
+}
+
+/** Of the longest form that stands there and ends behind `until`; undefined: there is none. */
+const lengthAt = (text: string, at: number, until: number, { forms, lengths }: Entry): number | undefined =>
+  lengths.find((length) => at + length > until && forms.has(text.slice(at, at + length)))
+
+/**
+ * Walks the text once, however many forms there are: a tenant may have a thousand long secrets that begin alike, and have a plugin log
+ * their beginning again and again. Forms that overlap are struck as one.
+ */
 const strikeForms = (text: string, index: Index): string => {
   let struck = ''
   let from = 0
   let until = 0
   for (let at = 0; at < text.length - 1; at++) {
-    for (const form of index.get(beginning(text, at)) ?? []) {
-      if (at + form.length <= until || !text.startsWith(form, at)) continue
-      if (at >= until) struck += text.slice(from, at) + mark
-      until = at + form.length
-      from = until
-    }
+    const entry = index.get(beginning(text, at))
+    const length = entry && lengthAt(text, at, until, entry)
+    if (length === undefined) continue
+    if (at >= until) struck += text.slice(from, at) + mark
+    until = at + length
+    from = until
   }
   return from === 0 ? text : struck + text.slice(from)
 }
 
 /** Strikes out the given values and what it learns, also as JSON, base64 and URLs write them, and line by line. */
 export const createSecrets = (values: Iterable<string>): Secrets => {
-  const known = new WeakSet<object>()
+  const given = [...values].filter(({ length }) => length >= minLength).map(formsOf)
   const formsByValue = new Map<string, ReadonlySet<string>>()
+  let known = new WeakSet<object>()
   let count = 0
-  let index: Index | undefined
+  let index: Index = new Map()
 
-  const forgetOldest = (): void => {
+  const forgetOlderHalf = (): void => {
     for (const [value, { size }] of formsByValue) {
-      if (count <= maxForms) return
+      if (count <= maxForms / 2) break
       formsByValue.delete(value)
       count -= size
     }
+    // those that are still in use come back
+    known = new WeakSet()
+    index = new Map()
+    for (const forms of [...given, ...formsByValue.values()]) addTo(index, forms)
   }
   const remember = (value: string): void => {
     if (value.length < minLength || formsByValue.has(value)) return
     const forms = formsOf(value)
     formsByValue.set(value, forms)
     count += forms.size
-    forgetOldest()
-    index = undefined
+    addTo(index, forms)
+    if (count > maxForms) forgetOlderHalf()
   }
   const learn = (secrets: Readonly<Record<string, string>> | undefined): void => {
     if (secrets === undefined || known.has(secrets)) return
-    known.add(secrets)
     Object.values(secrets).forEach(remember)
+    known.add(secrets)
   }
 
-  for (const value of values) remember(value)
+  for (const forms of given) addTo(index, forms)
   return {
     learn: ({ appInstanceSettings, dataSourceInstanceSettings }) => {
       learn(appInstanceSettings?.decryptedSecureJsonData)
       learn(dataSourceInstanceSettings?.decryptedSecureJsonData)
     },
-    strike: (text) => {
-      if (count === 0) return text
-      index ??= toIndex([...formsByValue.values()].flatMap((forms) => [...forms]))
-      return strikeForms(text, index)
-    },
+    strike: (text) => (index.size === 0 ? text : strikeForms(text, index)),
   }
 }

@@ -105,7 +105,7 @@ const launch = async (options: StartOptions, signal: AbortSignal): Promise<Launc
 const connect = (
   { target, certificate }: Handshake,
   identity: Identity | undefined,
-  { pluginId, settings, answerBudget }: StartOptions,
+  { pluginId, settings, answerBudget, secrets }: StartOptions,
   onUnavailable: () => void,
 ): Connection => {
   const { receiveLimitBytes, sendLimitBytes, maxFrames } = settings
@@ -121,6 +121,7 @@ const connect = (
     frameFormat: ofPlugin(settings.frameFormat, pluginId) ?? 'arrow',
     budget: answerBudget,
     onUnavailable,
+    strike: secrets.strike,
     tls,
   })
 }

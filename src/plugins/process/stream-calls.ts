@@ -46,10 +46,13 @@ export const createStreamCalls =
     let isOver = false
     let opening: Promise<Entry<Opened<Message>>> | undefined
     let opened: Opened<Message> | undefined
+    let giveUp = (): void => undefined
 
     const open = async (): Promise<Entry<Opened<Message>>> => {
       const beganAtMs = clock.now()
-      const entrance = await places.enter(request.pluginContext.namespace, options, needsPlace)
+      const entrance = await places.enter(request.pluginContext.namespace, options, needsPlace, (endWait) => {
+        giveUp = endWait
+      })
       if (E.isLeft(entrance)) return entrance
       const target = entrance.right
       const leave = hold(target, options.signal, () => {
@@ -73,6 +76,7 @@ export const createStreamCalls =
 
     const end = (): void => {
       isOver = true
+      giveUp()
       opened?.leave()
     }
     const last = (error: AggregatorError): IteratorResult<Entry<Message>> => {

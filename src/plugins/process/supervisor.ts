@@ -188,13 +188,16 @@ export const createSupervisor = (options: SupervisorOptions): Supervisor => {
     serving = next
     if (old !== undefined) {
       failures.reset()
-      logger.info('plugin is replaced', { plugin: plugin.id, pid: next.peer.pid, oldPid: old.peer.pid, startCount })
       const gone = retire(old).finally(() => retiring.delete(gone))
       retiring.add(gone)
     }
-    if (lifecycle.state === 'ready') return
+    const fields = old === undefined ? {} : { oldPid: old.peer.pid }
+    if (lifecycle.state === 'ready') {
+      lifecycle.renew('plugin is replaced', fields)
+      return
+    }
     arm()
-    lifecycle.enter('ready')
+    lifecycle.enter('ready', fields)
   }
 
   const fail = (cause: unknown): undefined => {

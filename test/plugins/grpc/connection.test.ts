@@ -12,7 +12,7 @@ import { E } from '../../../src/fp.ts'
 import type { Connection } from '../../../src/plugins/grpc/connection.ts'
 import { admission, query, settle, temporaryDirectory, within } from '../_setup.ts'
 import { hostCertificate, pluginCertificate } from './_certificates.ts'
-import { connect, listen, replies, serve } from './_serve.ts'
+import { connect, listen, replies, serve, type Handlers } from './_serve.ts'
 import { definitionsForTests } from './_wire.ts'
 
 const wire = definitionsForTests()
@@ -106,6 +106,21 @@ test('reads whose error it is from the trailers', async (t) => {
     left: { _tag: 'PluginFailed', source: 'downstream', cause: 'UNKNOWN (2): boom' },
   })
 })
+
+for (const code of [status.UNKNOWN, status.INVALID_ARGUMENT, status.UNAVAILABLE, status.INTERNAL]) {
+  test(`tells nobody a secret that the plugin put into ${String(status[code])}`, async (t) => {
+    const handlers: Handlers = {
+      queryData: (_call: unknown, callback: (error: object) => void) => {
+        callback({ code, details: 'cannot log in with "hunter2"' })
+      },
+    }
+    const strike = (text: string): string => text.replaceAll('hunter2', '[redacted]')
+    const connection = connect(t, (await listen(t, handlers)).target, { strike })
+    const said = JSON.stringify(await connection.client.queryData(query(), within(5000))())
+    t.true(said.includes('[redacted]'), said)
+    t.false(said.includes('hunter2'), said)
+  })
+}
 
 test('gives up at the deadline, and tells the plugin', async (t) => {
   let cancelled = (): void => undefined

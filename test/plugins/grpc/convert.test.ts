@@ -24,6 +24,16 @@ test('sends a query as it is, and asks for Arrow', (t) => {
   })
 })
 
+test('sends no half of a character, which Go would refuse', (t) => {
+  const [first] = query().queries
+  const half = '\ud800'
+  const queries = first === undefined ? [] : [{ ...first, refId: `a${half}b\u{1f600}`, queryType: half }]
+  const sent = queryData.serialize(toArrowQuery({ ...query(), queries }))
+  t.like(wire('pluginv2.QueryDataRequest').deserialize(sent), {
+    queries: [{ refId: 'a\ufffdb\u{1f600}', queryType: '\ufffd' }],
+  })
+})
+
 test('leaves out of the context what is not known', (t) => {
   const sent = wire('pluginv2.QueryDataRequest').deserialize(queryData.serialize(toArrowQuery(query())))
   t.deepEqual('pluginContext' in sent && sent.pluginContext, pluginContext)

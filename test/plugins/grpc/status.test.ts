@@ -69,6 +69,12 @@ const table: ReadonlyArray<readonly [string, CallFailure, AggregatorError['_tag'
     'BadPlugin',
     'plugin "testds" answered what is no queryData response',
   ],
+  [
+    'INTERNAL for a connection that broke before',
+    failure(13, 'Failed to start HTTP/2 stream with error "Session closed with error code 1"'),
+    'PluginUnavailable',
+    'plugin "testds" is unavailable',
+  ],
   ['UNAVAILABLE', failure(14, 'connect ENOENT /run/x'), 'PluginUnavailable', 'plugin "testds" is unavailable'],
   ['UNAUTHENTICATED', failure(16, 'who?'), 'PluginFailed', 'plugin "testds" failed in queryData'],
   ['an unknown code', failure(99, 'what?'), 'PluginFailed', 'plugin "testds" failed in queryData'],

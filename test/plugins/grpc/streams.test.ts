@@ -304,8 +304,6 @@ test('counts no message of a loop that was left, cut off, or not needed any more
   const { connection } = await serve(t, { runStream: plugin.handle }, { budget })
   const controller = new AbortController()
   let finish = (): void => undefined
-  const over = new Promise<void>((resolve) => (finish = resolve))
-  const options = { ...within(60_000, controller.signal), over }
   for (const end of [
     (leave: () => void) => {
       leave()
@@ -320,6 +318,8 @@ test('counts no message of a loop that was left, cut off, or not needed any more
       controller.abort()
     },
   ]) {
+    const over = new Promise<void>((resolve) => (finish = resolve))
+    const options = { ...within(60_000, controller.signal), over }
     const stream = iterate(connection.client.runStream(run, options))
     t.deepEqual(await stream.next(), one)
     t.is(heldBytes(), 3)

@@ -1,6 +1,7 @@
 import { getEventListeners } from 'node:events'
 
 import test, { type ExecutionContext } from 'ava'
+import fc from 'fast-check'
 
 import type { AggregatorError } from '../../../src/errors.ts'
 import { E } from '../../../src/fp.ts'
@@ -375,6 +376,99 @@ test('makes one call of a stream that is asked twice at once, and none of one th
   t.like(await first, { done: true })
   t.is(peer.names.length, 1)
   t.deepEqual(counts(), [0, 0, 0])
+})
+
+test('lets a stream that is left wait no longer', async (t) => {
+  const { client, counts, peer, ask, become, ready } = setUp(t, { inFlight: 1, queue: 1 })
+  const answer = ask()
+  const first = client.callResource(resourceRequest, within(60_000))[Symbol.asyncIterator]()
+  const step = first.next()
+  t.deepEqual(counts(), [1, 1, 1])
+  await first.return?.()
+  t.deepEqual(counts(), [1, 0, 1])
+  t.like(await step, { done: true })
+  await peer.answer()
+  await answer
+  await become(undefined)
+  const long = client.runStream(streamRequest, within(60_000))[Symbol.asyncIterator]()
+  const packets = long.next()
+  t.deepEqual(counts(), [0, 1, 0])
+  await long.return?.()
+  t.deepEqual(counts(), [0, 0, 0])
+  t.like(await packets, { done: true })
+  await become(ready)
+  t.deepEqual(peer.names, ['queryData'])
+})
+
+/** What callers, the plugin and time may do to calls. */
+const events = [
+  'ask',
+  'open',
+  'run',
+  'next',
+  'leave',
+  'abort',
+  'answer',
+  'late',
+  'down',
+  'wait',
+  'ready',
+  'abandon',
+  'pass',
+]
+
+test('counts nothing once everybody has left, whatever happened', async (t) => {
+  const event = fc.tuple(fc.constantFrom(...events), fc.nat(4))
+  const property = fc.asyncProperty(fc.array(event, { maxLength: 40 }), async (happened) => {
+    const { client, peer, ask, become, ready, advance, calls, counts, target, timers } = setUp(t, {
+      inFlight: 2,
+      queue: 2,
+    })
+    const callers: Array<AbortController> = []
+    const streams: Array<AsyncIterator<unknown>> = []
+    const settled: Array<Promise<unknown>> = []
+    const enter = (): CallOptions => {
+      const caller = new AbortController()
+      callers.push(caller)
+      return within(10_000, caller.signal)
+    }
+    const open = (stream: MessageStream<unknown>): void => {
+      const iterator = stream[Symbol.asyncIterator]()
+      streams.push(iterator)
+      settled.push(iterator.next())
+    }
+    const acts: Readonly<Record<string, (nth: number) => unknown>> = {
+      ask: (nth) => settled.push(ask(`namespace-${String(nth)}`, enter())),
+      open: () => {
+        open(client.callResource(resourceRequest, enter()))
+      },
+      run: () => {
+        open(client.runStream(streamRequest, enter()))
+      },
+      next: (nth) => settled.push(Promise.resolve(streams.at(-nth)?.next())),
+      leave: (nth) => settled.push(Promise.resolve(streams.at(-nth)?.return?.())),
+      abort: (nth) => callers.at(-nth)?.abort(),
+      answer: (nth) => peer.answer(E.right(response), nth),
+      late: () => peer.answer(E.left({ _tag: 'PluginTimeout', message: 'late' }), 1),
+      down: () => become(down),
+      wait: () => become(undefined),
+      ready: () => become(ready),
+      abandon: () => {
+        abandon(target)
+      },
+      pass: (nth) => advance(nth * 1_500),
+    }
+    for (const [name, nth] of happened) {
+      await acts[name]?.(nth)
+      t.true(calls.inFlight >= 0 && calls.inFlight <= 2)
+    }
+    for (const caller of callers) caller.abort()
+    for (const stream of streams) settled.push(Promise.resolve(stream.return?.()))
+    await peer.answer()
+    await Promise.all(settled)
+    t.deepEqual([...counts(), target.streams.size, timers.size], [0, 0, 0, 0, 0])
+  })
+  await fc.assert(property, { numRuns: 100 })
 })
 
 test('gives streams that run for long no place, whatever their number', async (t) => {

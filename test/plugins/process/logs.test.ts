@@ -114,7 +114,8 @@ test('strikes secrets out of messages, fields and whatever is nested in them', (
     n: 1,
   })
   // any character may be written as an escape
-  const escaped = hclog({ '@level': 'info', '@message': secret, dsn: secret }).replaceAll('w', '\\u0077')
+  const again = { '@level': 'info', '@message': secret, dsn: secret, [secret]: 1, deep: [{ secret }] }
+  const escaped = hclog(again).replaceAll('w', '\\u0077')
   const struck = {
     dsn: 'a:[redacted]@b',
     body: '{"secret":"[redacted]"}',
@@ -127,6 +128,11 @@ test('strikes secrets out of messages, fields and whatever is nested in them', (
     ['info', 'with [redacted]', struck],
     ['warn', '[WARN] [redacted]', { plugin }],
     ['error', 'panic: [redacted]', { plugin }],
-    ['info', '[redacted]', { dsn: '[redacted]', plugin }],
+    ['info', '[redacted]', { dsn: '[redacted]', '[redacted]': 1, deep: [{ secret: '[redacted]' }], plugin }],
   ])
+})
+
+test('takes a line however deep it is nested', (t) => {
+  const line = `{"@level":"info","@message":"hi","deep":${'['.repeat(30_000)}${']'.repeat(30_000)}}`
+  t.deepEqual(read([line]), [['info', 'hi', { deep: 'a value that is nested too deep', plugin }]])
 })

@@ -109,6 +109,18 @@ test('makes a new directory when a cleaner removed it, and a new socket when it 
   t.deepEqual(readdirSync(parent), [])
 })
 
+test('closes though its directory cannot be removed, and says so', async (t) => {
+  const parent = join(temporaryDirectory(t), 'run')
+  mkdirSync(parent)
+  const { directory, logger } = setUp(t, { XDG_RUNTIME_DIR: parent })
+  const own = dirname((await directory.open()).path)
+  rmSync(parent, { recursive: true })
+  writeFileSync(parent, '')
+  await directory.close()
+  const warnings = logger.lines.map(({ message, fields }) => [message, fields['directory']])
+  t.deepEqual(warnings, [['cannot remove the directory of the sockets of plugins', own]])
+})
+
 test('keeps its files young, so that cleaners spare them', async (t) => {
   const { directory, advance } = setUp(t, { XDG_RUNTIME_DIR: temporaryDirectory(t) })
   const { path } = await directory.open()

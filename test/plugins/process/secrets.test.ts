@@ -94,14 +94,34 @@ test('learns the secrets of app and datasource settings, with one look at those 
   secrets.learn(pluginContext)
 })
 
-test('forgets the oldest secrets of very many', (t) => {
-  const secrets = createSecrets(['the-very-first'])
-  const all = Object.fromEntries(
-    Array.from({ length: 20_000 }, (_, i) => [`k${String(i)}`, `secret-number-${String(i)}`]),
-  )
-  secrets.learn(contextWith(all))
+test('forgets the older half of very many secrets until a call has them again, and never those that were given', (t) => {
+  const secrets = createSecrets(['the-given-one'])
+  const early = contextWith({ token: 'the-very-first' })
+  const many = Array.from({ length: 20_000 }, (_, i) => [`k${String(i)}`, `secret-number-${String(i)}`])
+  secrets.learn(early)
+  secrets.learn(contextWith(Object.fromEntries(many)))
   t.is(secrets.strike('the-very-first'), 'the-very-first')
   t.is(secrets.strike('secret-number-19999'), '[redacted]')
+  t.is(secrets.strike('the-given-one'), '[redacted]')
+  secrets.learn(early)
+  t.is(secrets.strike('the-very-first'), '[redacted]')
+})
+
+test('strikes a long secret as one, and each long part of it', (t) => {
+  for (const length of [31, 32, 33, 62, 63, 64, 94, 95, 1000]) {
+    const long = Array.from({ length }, (_, i) => String.fromCharCode(0x4e00 + i)).join('')
+    t.is(strike(long, `a ${long} b`), 'a [redacted] b', String(length))
+  }
+  t.is(strike('0123456789'.repeat(10), `a ${'0123456789'.repeat(7)} b`).length, 'a [redacted] b'.length)
+})
+
+test('is done with any text at once, whatever the secrets have in common with it', (t) => {
+  // each of them was looked for at each place: minutes
+  const almost = Array.from({ length: 10_000 }, (_, i) => `aaaaaaaa${String(i)}`)
+  const secrets = createSecrets([...almost, `${'a'.repeat(16_000)}b`])
+  const text = 'a'.repeat(64 * 1024)
+  t.is(secrets.strike(text), '[redacted]')
+  t.is(createSecrets(almost).strike(text), text)
 })
 
 test('takes any text for a secret', (t) => {
