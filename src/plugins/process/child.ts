@@ -29,6 +29,7 @@ export interface Child {
   readonly exited: Promise<void>
   /** Its pipes are gone too, so all that it wrote was read. */
   readonly closed: Promise<PeerExit>
+  /** Ends it, and what it started. */
   readonly kill: () => void
 }
 
@@ -54,6 +55,8 @@ export const spawnChild = ({ file, args, descriptor, environment, log, stderrByt
     env: environment,
     stdio: ['ignore', 'pipe', 'pipe', ...(descriptor === undefined ? [] : [descriptor])],
     windowsHide: true,
+    // a process group of its own: a script that runs the plugin without `exec` goes together with it
+    detached: process.platform !== 'win32',
   })
   let error: Error | undefined
   // before all else: an error that nobody listens to ends the host
@@ -102,8 +105,15 @@ export const spawnChild = ({ file, args, descriptor, environment, log, stderrByt
     exited,
     closed,
     kill: () => {
-      // A process that was not spawned has no pid, and Node would signal whatever number stands in its place: 0 is our own group.
-      if (child.pid !== undefined) child.kill('SIGKILL')
+      const { pid } = child
+      // without a pid it was never spawned, and 0 is our own group; once it was seen to exit, its number may be another's
+      if (pid === undefined || child.exitCode !== null || child.signalCode !== null) return
+      try {
+        process.kill(-pid, 'SIGKILL')
+      } catch {
+        // Windows has no groups
+        child.kill('SIGKILL')
+      }
     },
   }
 }

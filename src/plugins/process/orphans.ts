@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import type { Logger } from '../../logger.ts'
+import type { TlsOptions } from '../grpc/channel.ts'
 import { openConnection } from '../grpc/connection.ts'
 
 /** Of the directory that one host makes for its sockets; six characters of chance follow. */
@@ -18,6 +19,8 @@ export interface ProcessRecord {
   readonly pid: number | undefined
   /** Shape: `unix:/run/plugin123`, `ipv4:127.0.0.1:10000`. */
   readonly target: string
+  /** How to speak to one that speaks TLS; it holds a key. */
+  readonly tls?: TlsOptions | undefined
 }
 
 const maxDirectories = 100
@@ -73,6 +76,9 @@ const isAbandoned = async (directory: string): Promise<boolean> => {
   return listener === 'gone' || (listener === 'absent' && Date.now() - stat.mtimeMs > minAgeMs)
 }
 
+const isTls = (value: unknown): value is TlsOptions =>
+  typeof value === 'object' && value !== null && Object.values(value).every((text) => typeof text === 'string')
+
 const isRecord = (value: unknown): value is ProcessRecord =>
   typeof value === 'object' &&
   value !== null &&
@@ -80,7 +86,8 @@ const isRecord = (value: unknown): value is ProcessRecord =>
   typeof value.plugin === 'string' &&
   'target' in value &&
   typeof value.target === 'string' &&
-  (!('pid' in value) || typeof value.pid === 'number')
+  (!('pid' in value) || typeof value.pid === 'number') &&
+  (!('tls' in value) || isTls(value.tls))
 
 const readRecord = async (path: string): Promise<ReadonlyArray<ProcessRecord>> => {
   try {
@@ -114,7 +121,7 @@ const recordsIn = async (directory: string): Promise<ReadonlyArray<ProcessRecord
 const mayLive = async ({ pid, target }: ProcessRecord): Promise<boolean> =>
   (target.startsWith('unix:') || (pid !== undefined && isRunning(pid))) && (await listenerAt(target)) === 'there'
 
-const shutDown = async ({ plugin, target }: ProcessRecord): Promise<void> => {
+const shutDown = async ({ plugin, target, tls }: ProcessRecord, signal: AbortSignal): Promise<void> => {
   const connection = openConnection(target, {
     pluginId: plugin,
     receiveLimitBytes: 1,
@@ -123,32 +130,42 @@ const shutDown = async ({ plugin, target }: ProcessRecord): Promise<void> => {
     frameFormat: 'arrow',
     budget: { hasRoom: () => false, hold: () => false },
     onUnavailable: () => undefined,
+    tls,
   })
+  const abort = (): void => {
+    connection.endCalls()
+  }
+  signal.addEventListener('abort', abort)
   try {
-    await connection.shutdown(shutdownTimeoutMs)
+    if (!signal.aborted) await connection.shutdown(shutdownTimeoutMs)
   } finally {
+    signal.removeEventListener('abort', abort)
     connection.close()
   }
 }
 
+const pause = (signal: AbortSignal): Promise<void> => sleep(pollMs, undefined, { signal }).catch(() => undefined)
+
 /** True when nothing of it is left. */
-const end = async (record: ProcessRecord, logger: Logger): Promise<boolean> => {
+const end = async (record: ProcessRecord, logger: Logger, signal: AbortSignal): Promise<boolean> => {
   if (!(await mayLive(record))) return true
-  await shutDown(record)
-  for (const untilMs = Date.now() + endTimeoutMs; Date.now() < untilMs; await sleep(pollMs)) {
+  await shutDown(record, signal)
+  // its key is for no log
+  const { plugin, pid, target } = record
+  for (const untilMs = Date.now() + endTimeoutMs; Date.now() < untilMs && !signal.aborted; await pause(signal)) {
     if (await mayLive(record)) continue
-    logger.info('ended a plugin whose host was gone', { ...record })
+    logger.info('ended a plugin whose host was gone', { plugin, pid, target })
     return true
   }
-  logger.warn('a plugin whose host is gone does not end', { ...record })
+  if (!signal.aborted) logger.warn('a plugin whose host is gone does not end', { plugin, pid, target })
   return false
 }
 
-const sweep = async (directory: string, logger: Logger): Promise<void> => {
+const sweep = async (directory: string, logger: Logger, signal: AbortSignal): Promise<void> => {
   try {
     if (!(await isAbandoned(directory))) return
     const records = await recordsIn(directory)
-    const ended = await Promise.all(records.map((record) => end(record, logger)))
+    const ended = await Promise.all(records.map((record) => end(record, logger, signal)))
     if (!ended.every(Boolean)) return
     await rm(directory, { recursive: true, force: true })
     logger.info('swept up after a host of plugins that is gone', { directory })
@@ -160,16 +177,16 @@ const sweep = async (directory: string, logger: Logger): Promise<void> => {
 
 /**
  * Ends the plugins of hosts that were killed, and removes their directories from `parent`. Takes a few seconds at most, where a
- * plugin does not end. Never rejects.
+ * plugin does not end; aborted, it leaves the rest to the next host. Never rejects.
  */
-export const sweepOrphans = async (parent: string, own: string, logger: Logger): Promise<void> => {
+export const sweepOrphans = async (parent: string, own: string, logger: Logger, signal: AbortSignal): Promise<void> => {
   if (process.getuid === undefined) return
   try {
     const directories = (await readdir(parent))
       .filter((name) => /^dpa-[A-Za-z0-9]{6}$/.test(name))
       .map((name) => join(parent, name))
       .filter((path) => path !== own)
-    await Promise.all(directories.slice(0, maxDirectories).map((directory) => sweep(directory, logger)))
+    await Promise.all(directories.slice(0, maxDirectories).map((directory) => sweep(directory, logger, signal)))
   } catch (cause) {
     logger.warn('cannot look for hosts of plugins that are gone', { parent, cause })
   }

@@ -31,7 +31,7 @@ export interface ProcessDirectory {
 
 /** The one directory of a host, mode 0700: whoever can connect to a plugin can call it, as it asks nobody who he is. */
 export interface RunDirectory {
-  /** The first time, it sweeps up after hosts that were killed. Rejects when no directory will do. */
+  /** The first time, it begins to sweep up after hosts that were killed. Rejects when no directory will do. */
   open(): Promise<ProcessDirectory>
   /** Removes everything at once: for a Node that exits without close. */
   clear(): void
@@ -133,6 +133,8 @@ export const createRunDirectory = (host: Variables, logger: Logger, clock: Clock
   let count = 0
   let cancelTouch = (): void => undefined
   let last: Promise<unknown> = Promise.resolve()
+  let swept: Promise<void> = Promise.resolve()
+  const sweeping = new AbortController()
   let closing: Promise<void> | undefined
 
   const keepYoung = (directory: Made): void => {
@@ -146,7 +148,8 @@ export const createRunDirectory = (host: Variables, logger: Logger, clock: Clock
     keepYoung(begun)
     const isFirst = paths.size === 0
     paths.add(begun.path)
-    if (isFirst) await sweepOrphans(begun.parent, begun.path, logger)
+    // not waited for: one that does not end would make every start late
+    if (isFirst) swept = sweepOrphans(begun.parent, begun.path, logger, sweeping.signal)
     return begun
   }
   const find = async (): Promise<Made> => {
@@ -184,6 +187,8 @@ export const createRunDirectory = (host: Variables, logger: Logger, clock: Clock
   const close = async (): Promise<void> => {
     await last
     cancelTouch()
+    sweeping.abort()
+    await swept
     made?.server?.close()
     await Promise.all([...paths].map(removeAll))
   }

@@ -1,5 +1,6 @@
 import { E } from '../../fp.ts'
 import type { AnswerBudget } from '../answer-budget.ts'
+import type { TlsOptions } from '../grpc/channel.ts'
 import { openConnection, type Connection } from '../grpc/connection.ts'
 import type { Settings } from '../options.ts'
 import { createIdentity, type Identity } from './certificate.ts'
@@ -33,9 +34,13 @@ export interface StartOptions {
   readonly running: Set<Child>
 }
 
-/** A process that may serve one day. */
-interface Launched {
+interface Spawned {
   readonly child: Child
+  readonly diesWithHost: boolean
+}
+
+/** A process that may serve one day. */
+interface Launched extends Spawned {
   /** Nothing of it is left. */
   readonly ended: Promise<PeerExit>
   /** Ours, where it is to speak TLS. */
@@ -53,7 +58,7 @@ const spawn = async (
   handshake: HandshakeVariables,
   log: LogOptions,
   signal: AbortSignal,
-): Promise<Child> => {
+): Promise<Spawned> => {
   const path = findExecutable()
   const sha256 = ofPlugin(settings.sha256, pluginId)
   const program = sha256 === undefined ? asProgram(path) : await openPinned(path, pluginId, sha256, signal)
@@ -65,7 +70,7 @@ const spawn = async (
     const { descriptor } = program
     const child = spawnChild({ file, args, descriptor, environment: environment(handshake), log, stderrBytes })
     running.add(child)
-    return child
+    return { child, diesWithHost: command !== undefined }
   } finally {
     // the process has a descriptor of its own
     void program.close()
@@ -88,31 +93,33 @@ const launch = async (options: StartOptions, signal: AbortSignal): Promise<Launc
   const log: LogOptions = { logger, pluginId, budget, secrets }
   const handshake = { socketDirectory: directory.path, clientCertificate: identity?.certificate }
   try {
-    const child = await spawn(options, handshake, log, signal)
+    const spawned = await spawn(options, handshake, log, signal)
+    const { child } = spawned
     const ended = child.closed.then(async (exit) => {
       running.delete(child)
       budget.end()
       await remove()
       return exit
     })
-    return { child, ended, identity, directory, log }
+    return { ...spawned, ended, identity, directory, log }
   } catch (error) {
     await remove()
     throw error
   }
 }
 
+const tlsOf = ({ certificate }: Handshake, identity: Identity | undefined): TlsOptions | undefined =>
+  certificate === undefined || identity === undefined
+    ? undefined
+    : { ca: certificate, cert: identity.certificate, key: identity.key, serverName: 'localhost' }
+
 const connect = (
-  { target, certificate }: Handshake,
-  identity: Identity | undefined,
+  target: string,
+  tls: TlsOptions | undefined,
   { pluginId, settings, answerBudget, secrets }: StartOptions,
   onUnavailable: () => void,
 ): Connection => {
   const { receiveLimitBytes, sendLimitBytes, maxFrames } = settings
-  const tls =
-    certificate === undefined || identity === undefined
-      ? undefined
-      : { ca: certificate, cert: identity.certificate, key: identity.key, serverName: 'localhost' }
   return openConnection(target, {
     pluginId,
     receiveLimitBytes,
@@ -145,7 +152,7 @@ export const startProcess = async (
     if (isServing) onSuspect()
   }
 
-  const serve = async ({ child, ended, identity, directory, log }: Launched): Promise<Peer> => {
+  const serve = async ({ child, diesWithHost, ended, identity, directory, log }: Launched): Promise<Peer> => {
     limits.watch(child, startTimeoutMs)
     void child.exited.then(() => {
       isServing = false
@@ -157,9 +164,12 @@ export const startProcess = async (
       const handshake = parseHandshake(await limits.until(child.firstLine), autoMTLS)
       if (E.isLeft(handshake)) throw new Error(handshake.left)
       const { target } = handshake.right
-      const opened = connect(handshake.right, identity, options, suspect)
+      const tls = tlsOf(handshake.right, identity)
+      const opened = connect(target, tls, options, suspect)
       connection = opened
-      await directory.record({ plugin: pluginId, pid, target }).catch((cause: unknown) => {
+      // a key is written down only where somebody else may need it to end the plugin
+      const record = { plugin: pluginId, pid, target, tls: diesWithHost ? undefined : tls }
+      await directory.record(record).catch((cause: unknown) => {
         logger.warn('cannot note where a plugin listens', { plugin: pluginId, cause })
       })
       const failure = await limits.until(opened.ping(startTimeoutMs, limits.signal))

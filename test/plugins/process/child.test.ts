@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 import test from 'ava'
 
 import { spawnChild } from '../../../src/plugins/process/child.ts'
-import { recordingLogger, settle, temporaryDirectory, writeScript } from '../_setup.ts'
+import { isAlive, recordingLogger, settle, temporaryDirectory, writeScript } from '../_setup.ts'
 
 const source = (path: string): string => JSON.stringify(new URL(`../../../src/${path}`, import.meta.url).href)
 const tsx = new URL('../../../node_modules/tsx/dist/loader.mjs', import.meta.url).href
@@ -66,4 +66,23 @@ test('gives others their turn while a plugin floods its pipes, and keeps the end
   t.true(mostInATurn <= 64 * 1024, `${String(mostInATurn)} lines in one turn`)
   t.is(stderr, 'x\nlast\n')
   t.deepEqual(logger.lines, [])
+})
+
+/** Not counting a process that is dead and that nobody has asked after yet. */
+const isRunning = (pid: number): boolean => {
+  if (!isAlive(pid)) return false
+  return !existsSync('/proc/self/stat') || !/\) Z /.test(readFileSync(`/proc/${String(pid)}/stat`, 'utf8'))
+}
+
+test('kills what a script runs for it', async (t) => {
+  const file = writeScript(temporaryDirectory(t), 'run', 'sleep 300 & echo $!; wait')
+  const environment = { PATH: process.env['PATH'] ?? '' }
+  const budget = { take: () => true, end: () => undefined }
+  const log = { logger: recordingLogger(), pluginId: 'testds', budget, secrets: { strike: (text: string) => text } }
+  const child = spawnChild({ file, args: [], descriptor: undefined, environment, log, stderrBytes: 7 })
+  const pid = Number(await child.firstLine)
+  t.true(isRunning(pid))
+  child.kill()
+  t.like(await child.closed, { code: null, signal: 'SIGKILL' })
+  t.false(isRunning(pid))
 })

@@ -97,9 +97,9 @@ test('learns the secrets of app and datasource settings, with one look at those 
 test('forgets the older half of very many secrets until a call has them again, and never those that were given', (t) => {
   const secrets = createSecrets(['the-given-one'])
   const early = contextWith({ token: 'the-very-first' })
-  const many = Array.from({ length: 20_000 }, (_, i) => [`k${String(i)}`, `secret-number-${String(i)}`])
+  const many = Array.from({ length: 20_000 }, (_, i) => [`k${String(i)}`, `secret-number-${String(i)}`] as const)
   secrets.learn(early)
-  secrets.learn(contextWith(Object.fromEntries(many)))
+  secrets.learn(contextWith(Object.fromEntries<string>(many)))
   t.is(secrets.strike('the-very-first'), 'the-very-first')
   t.is(secrets.strike('secret-number-19999'), '[redacted]')
   t.is(secrets.strike('the-given-one'), '[redacted]')

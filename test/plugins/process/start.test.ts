@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -13,9 +13,11 @@ import { createIdentity } from '../../../src/plugins/process/certificate.ts'
 import type { Child } from '../../../src/plugins/process/child.ts'
 import { systemClock } from '../../../src/plugins/process/clock.ts'
 import { pluginEnvironment } from '../../../src/plugins/process/environment.ts'
-import { StartFailure } from '../../../src/plugins/process/peer.ts'
+import { sweepOrphans } from '../../../src/plugins/process/orphans.ts'
+import { StartFailure, type Peer } from '../../../src/plugins/process/peer.ts'
 import { createRunDirectory } from '../../../src/plugins/process/run-directory.ts'
 import { createSecrets } from '../../../src/plugins/process/secrets.ts'
+import { dyingWithHost } from '../../../src/plugins/process/setpriv.ts'
 import { startProcess, type StartOptions } from '../../../src/plugins/process/start.ts'
 import {
   isAlive,
@@ -27,6 +29,7 @@ import {
   within,
   writeScript,
 } from '../_setup.ts'
+import { abandon } from './_orphans.ts'
 
 // all sockets of this file, and nobody else's
 const parent = mkdtempSync(join(tmpdir(), 'run-'))
@@ -260,8 +263,45 @@ test('runs a pinned program that speaks TLS, with itself alone', async (t) => {
   const plugin = await start()
   t.deepEqual(jsonOf(await plugin.client.queryData(query('', 1, '{"a":1}'), within(10_000))()), { a: 1 })
   t.is(await plugin.ping(10_000), undefined)
+  t.is('tls' in recordOf(plugin), (await dyingWithHost(path)) === undefined)
   await plugin.stop()
   t.like(await plugin.ended, { code: 0 })
+})
+
+/** What the next host would read of it. */
+const recordOf = ({ pid }: Peer): object => {
+  const records = readdirSync(parent, { recursive: true, withFileTypes: true }).filter(({ name }) =>
+    /^\w+\.json$/.test(name),
+  )
+  for (const { parentPath, name } of records) {
+    const path = join(parentPath, name)
+    // those of other tests come and go
+    const text = existsSync(path) ? readFileSync(path, 'utf8') : ''
+    if (text.includes(`"pid":${String(pid)},`)) return JSON.parse(text) as object
+  }
+  throw new Error('no record')
+}
+
+test('writes its key down for a plugin that outlives its host, and the next host ends it with that', async (t) => {
+  const { key, certificate } = await createIdentity()
+  const { start } = setUp(t, nodePlugin, {
+    autoMTLS: true,
+    dieWithHost: false,
+    settings: { tls_key: key, tls_cert: certificate },
+  })
+  const plugin = await start()
+  const next = temporaryDirectory(t)
+  const directory = await abandon(next, 'dpa-AAAAAA')
+  writeFileSync(join(directory, '0.json'), JSON.stringify(recordOf(plugin)))
+  const logger = recordingLogger()
+  await sweepOrphans(next, '', logger, new AbortController().signal)
+  t.like(await plugin.ended, { code: 0, signal: null })
+  t.deepEqual(readdirSync(next), [])
+  t.deepEqual(
+    logger.lines.map(({ message }) => message),
+    ['ended a plugin whose host was gone', 'swept up after a host of plugins that is gone'],
+  )
+  t.false(JSON.stringify(logger.lines).includes('PRIVATE KEY'))
 })
 
 test('refuses a plugin that speaks plain text although it was asked for TLS', async (t) => {
