@@ -70,7 +70,10 @@ export interface PluginDirectoryOptions extends PluginOptions {
   readonly settings?: Readonly<Record<string, Readonly<Record<string, string>>>>
   /** By plugin id: SHA-256 of the executable, hexadecimal. Another file is never run. */
   readonly sha256?: Readonly<Record<string, string>>
-  /** TLS with a certificate of its own on each side, made anew for each process. Default: false, as in Grafana. */
+  /**
+   * TLS with a certificate of its own on each side, made anew for each process. Where the kernel does not end it with its host, its
+   * key lies in the private run directory, so that the next host can end it. Default: false, as in Grafana.
+   */
   readonly autoMTLS?: boolean
   /** Linux: the kernel ends plugins whose host is gone, where `setpriv` of util-linux is installed. Default: true. */
   readonly dieWithHost?: boolean

@@ -1,9 +1,9 @@
-// A host of plugins in a process of its own, to be killed. Arguments: the folder of plugins, and the option dieWithHost. Prints the
+// A host of plugins in a process of its own, to be killed. Arguments: the folder of plugins, and its options in JSON. Prints the
 // plugin's pid once it serves.
-import { pluginDirectory } from '../../src/plugins/index.ts'
+import { pluginDirectory, type PluginDirectoryOptions } from '../../src/plugins/index.ts'
 
-const [, , root = '', dieWithHost] = process.argv
-const host = pluginDirectory(root, { dieWithHost: dieWithHost === 'true' })
+const [, , root = '', options = '{}'] = process.argv
+const host = pluginDirectory(root, JSON.parse(options) as PluginDirectoryOptions)
 host.watch(({ to: { state, pid } }) => {
   if (state === 'ready') process.stdout.write(`${String(pid)}\n`)
 })

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, cpSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -39,6 +39,7 @@ type Tool<A> =
 
 interface Tools {
   readonly go: Tool<Programs>
+  readonly published: Tool<string>
   readonly prometheus: Tool<string>
   readonly setpriv: Tool<string>
   readonly curl: Tool<string>
@@ -85,6 +86,12 @@ const have = <A>(tool: Tool<A>): A => {
 
 export const programOf = (name: ProgramName): string => have(tools.go)[name]
 export const protoDirectories = (): Programs['protos'] => have(tools.go).protos
+/** Lays a plugin into a folder of plugins as a generator wrote it and its authors' build leaves it. Its source is returned. */
+export const installPublished = (root: string, id: string): string => {
+  const made = join(have(tools.published), id)
+  cpSync(join(made, 'dist'), join(root, id), { recursive: true })
+  return made
+}
 export const curl = (): string => have(tools.curl)
 export const prometheus = (): string => have(tools.prometheus)
 

@@ -10,6 +10,7 @@ import type { ExecutionContext } from 'ava'
 import { E } from '../../src/fp.ts'
 import type { PluginHost } from '../../src/plugin.ts'
 import type { PluginChange } from '../../src/plugin-status.ts'
+import type { PluginTls } from '../../src/plugins/address-options.ts'
 import { attachedPlugins } from '../../src/plugins/address.ts'
 import { pluginDirectory, type PluginDirectoryOptions } from '../../src/plugins/index.ts'
 import { isAlive, recordingLogger, within } from '../plugins/_setup.ts'
@@ -142,8 +143,12 @@ withGo('replaces a plugin under load, and loses no call', async (t) => {
   await callers
   t.is((await slow).responses.size, 1)
   t.true(calls >= 8 * 20)
-  t.is((await see(host)).build, '2')
-  t.deepEqual(changes, [])
+  const second = await see(host)
+  t.is(second.build, '2')
+  t.deepEqual(
+    changes.map(({ from, to }) => [from, to.state, to.pid]),
+    [['ready', 'ready', second.pid]],
+  )
   // it ends when its last call has
   await until(() => statusOf(host, id).lastExit !== undefined)
   t.false(isAlive(first.pid))
@@ -287,9 +292,9 @@ withGo('leaves a plugin to the test that runs it', async (t) => {
 })
 
 /** A host in a process of its own, and the pid of its plugin. */
-const hostProcess = async (t: ExecutionContext, root: string, dieWithHost: boolean) => {
+const hostProcess = async (t: ExecutionContext, root: string, options: PluginDirectoryOptions) => {
   const script = fileURLToPath(new URL('./_host.ts', import.meta.url))
-  const child = run(t, process.execPath, ['--import', 'tsx', script, root, String(dieWithHost)], {
+  const child = run(t, process.execPath, ['--import', 'tsx', script, root, JSON.stringify(options)], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   const pid = Number(await firstLine(child))
@@ -297,42 +302,64 @@ const hostProcess = async (t: ExecutionContext, root: string, dieWithHost: boole
   return { child, pid }
 }
 
-withGo('leaves no plugin behind when its host is killed', async (t) => {
+/** All there is of the hosts of plugins. Shape: `dpa-AAAAAA/0/plugin123`, `dpa-AAAAAA/0.json`. */
+const runtimeFiles = (): ReadonlyArray<string> => readdirSync(runtimeDirectory, { recursive: true }).map(String)
+
+testWith('go', 'setpriv')('leaves no plugin behind when its host is killed, nor a key', async (t) => {
   const root = pluginFolder()
   installPlugin(root, id, 'plugin')
-  const { child, pid } = await hostProcess(t, root, true)
+  const { child, pid } = await hostProcess(t, root, { autoMTLS: true })
+  const records = runtimeFiles().filter((name) => name.endsWith('.json'))
+  t.is(records.length, 1)
+  const record = readFileSync(join(runtimeDirectory, records[0] ?? ''), 'utf8')
+  t.false(record.includes('PRIVATE KEY'))
   await end(child)
   await until(() => !isAlive(pid))
   t.false(isAlive(pid))
 })
 
-withGo('ends what the last host left behind', async (t) => {
-  const { root, host: own } = start(t)
-  await own.close()
-  const { child, pid } = await hostProcess(t, root, false)
-  await end(child)
-  t.teardown(() => {
-    if (isAlive(pid)) process.kill(pid, 'SIGKILL')
-  })
-  const sockets = (readdirSync(runtimeDirectory, { recursive: true }) as ReadonlyArray<string>).filter((name) =>
-    /\/plugin\d+$/.test(name),
-  )
-  t.is(sockets.length, 1)
-  const path = join(runtimeDirectory, sockets[0] ?? '')
-  const visitor = attachedPlugins({
-    [id]: { reattach: { Protocol: 'grpc', Test: true, Addr: { Network: 'unix', String: path } } },
-  })
-  t.teardown(() => visitor.close())
-  // its host is gone, and it goes on; a call would make it log, and nobody reads that any more, of which it would die
-  await untilStatus(visitor, id, ({ state }) => state === 'ready')
-  await visitor.close()
-  t.true(isAlive(pid))
+/** How to speak to the plugin that another host left behind. */
+const visit = (path: string, autoMTLS: boolean): PluginHost => {
+  if (!autoMTLS)
+    return attachedPlugins({
+      [id]: { reattach: { Protocol: 'grpc', Test: true, Addr: { Network: 'unix', String: path } } },
+    })
+  const { target, tls } = JSON.parse(readFileSync(`${dirname(path)}.json`, 'utf8')) as {
+    readonly target: string
+    readonly tls: PluginTls
+  }
+  return attachedPlugins({ [id]: { address: target, tls } })
+}
 
-  const next = pluginDirectory(root, { startWaitMs: 20_000 })
-  t.teardown(() => next.close())
-  t.not((await see(next)).pid, pid)
-  await until(() => !isAlive(pid))
-  t.false(existsSync(path))
-  await next.close()
-  t.deepEqual(readdirSync(runtimeDirectory), [])
-})
+for (const autoMTLS of [false, true]) {
+  withGo(`ends what the last host left behind${autoMTLS ? ', which speaks TLS' : ''}`, async (t) => {
+    const { root, host: own } = start(t)
+    await own.close()
+    t.deepEqual(readdirSync(runtimeDirectory), [])
+    const { child, pid } = await hostProcess(t, root, { dieWithHost: false, autoMTLS })
+    await end(child)
+    t.teardown(() => {
+      if (isAlive(pid)) process.kill(pid, 'SIGKILL')
+    })
+    const sockets = runtimeFiles().filter((name) => /\/plugin\d+$/.test(name))
+    t.is(sockets.length, 1)
+    const path = join(runtimeDirectory, sockets[0] ?? '')
+    const visitor = visit(path, autoMTLS)
+    t.teardown(() => visitor.close())
+    // its host is gone, and it goes on; a call would make it log, and nobody reads that any more, of which it would die
+    await untilStatus(visitor, id, ({ state }) => state === 'ready')
+    await visitor.close()
+    t.true(isAlive(pid))
+
+    const logger = recordingLogger()
+    const next = pluginDirectory(root, { startWaitMs: 20_000, logger })
+    t.teardown(() => next.close())
+    t.not((await see(next)).pid, pid)
+    await logger.find(({ message }) => message === 'swept up after a host of plugins that is gone')
+    await until(() => !isAlive(pid))
+    t.false(existsSync(path))
+    t.false(JSON.stringify(logger.lines).includes('PRIVATE KEY'))
+    await next.close()
+    t.deepEqual(readdirSync(runtimeDirectory), [])
+  })
+}

@@ -1,8 +1,18 @@
-// Makes what these tests run beside Node: Go programs, and a Prometheus. It lies in a cache outside of the tree, so that a second
+// Makes what these tests run beside Node: Go programs, plugins as a generator writes them, and a Prometheus. It lies in a cache outside of the tree, so that a second
 // run finds it there. What cannot be had is told with its reason, and the tests that need it are skipped.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -114,32 +124,40 @@ const hashOf = (version, platform) => {
 const goEnvironment = { GOTOOLCHAIN: 'local', GOWORK: 'off', GOFLAGS: '-mod=readonly', CGO_ENABLED: '0' }
 const flags = ['-trimpath', '-buildvcs=false', '-ldflags', '-s -w']
 
-const fetchModules = (go, name, path, own) => {
-  const modules = own.filter((flag) => flag.startsWith('-modfile') || flag.startsWith('-tags') || flag === 'sdk2023')
-  const args = ['list', '-deps', '-f', '{{.ImportPath}}', ...modules, path]
-  const { isDone, complaint } = run(go, args, { env: goEnvironment, timeoutMs: 300_000 })
-  if (isDone) return
+/** @returns {never} */
+const failList = (name, complaint) => {
   if (outOfReach.test(complaint)) throw new Missing(`no Go modules for ${name}: ${complaint.split('\n').at(-1)}`)
   throw new Error(`go list of ${name} failed:\n${complaint}`)
 }
 
-const buildProgram = (go, directory, [name, path, own]) => {
-  const made = join(directory, name)
-  if (existsSync(made)) return made
-  timed(`modules of ${name}`, () => fetchModules(go, name, path, own))
+const fetchModules = (go, [name, path, own], cwd) => {
+  const modules = own.filter((flag) => flag.startsWith('-modfile') || flag.startsWith('-tags') || flag === 'sdk2023')
+  const args = ['list', '-deps', '-f', '{{.ImportPath}}', ...modules, path]
+  const { isDone, complaint } = run(go, args, { cwd, env: goEnvironment, timeoutMs: 300_000 })
+  if (!isDone) failList(name, complaint)
+}
+
+const compile = (go, program, made, cwd = source) => {
+  const [name, path, own] = program
+  timed(`modules of ${name}`, () => fetchModules(go, program, cwd))
   timed(`build of ${name}`, () => {
     const unfinished = `${made}.${process.pid}`
     const args = ['build', ...flags, ...own, '-o', unfinished, path]
-    const { isDone, complaint } = run(go, args, { env: goEnvironment, timeoutMs: 900_000 })
+    const { isDone, complaint } = run(go, args, { cwd, env: goEnvironment, timeoutMs: 900_000 })
     if (!isDone) throw new Error(`go build of ${name} failed:\n${complaint}`)
     renameSync(unfinished, made)
   })
+}
+
+const buildProgram = (go, directory, program) => {
+  const made = join(directory, program[0])
+  if (!existsSync(made)) compile(go, program, made)
   return made
 }
 
 const directoryOf = (go, path) => {
   const { isDone, text, complaint } = run(go, ['list', '-m', '-f', '{{.Dir}}', path], { env: goEnvironment })
-  if (!isDone) throw new Error(`go list of ${path} failed:\n${complaint}`)
+  if (!isDone) failList(path, complaint)
   return text.trim()
 }
 
@@ -154,6 +172,69 @@ const buildAll = (cache) => {
     goPlugin: join(directoryOf(go, 'github.com/hashicorp/go-plugin'), 'internal/plugin'),
   }
   return { version, platform, protos, ...Object.fromEntries(paths) }
+}
+
+/** What Grafana gives to whoever begins a plugin; it writes a data source, or an app, with a backend in Go. */
+const generator = { name: '@grafana/create-plugin', version: '7.1.7' }
+const published = ['datasource', 'app']
+
+const fetchGenerator = (cwd) => {
+  const npm = onPath('npm') ?? missing('npm')
+  const quiet = ['--no-save', '--no-audit', '--no-fund', '--fetch-retries=1']
+  const args = ['install', '--ignore-scripts', ...quiet, '--prefix', cwd]
+  const { isDone, complaint } = run(npm, [...args, `${generator.name}@${generator.version}`], {
+    cwd,
+    timeoutMs: 120_000,
+  })
+  const why = complaint.split('\n').find((line) => /error|killed/.test(line))
+  if (!isDone) throw new Missing(`no ${generator.name}: ${why ?? complaint}`)
+  return join(cwd, 'node_modules', generator.name, 'dist/bin/run.js')
+}
+
+/** As its authors' build does: the program and plugin.json lie in `dist`. Of the source it writes, nothing is changed. */
+const buildPublished = (go, platform, cwd, script, type) => {
+  const args = [
+    script,
+    'generate',
+    '--plugin-type',
+    type,
+    '--backend',
+    '--plugin-name',
+    'interop',
+    '--org-name',
+    'acme',
+  ]
+  // it finds no Go, and leaves the modules as they were published; no npx, and leaves the frontend as it is
+  const { isDone, text, complaint } = run(process.execPath, args, { cwd, env: { PATH: cwd } })
+  const directory = join(cwd, `acme-interop-${type}`)
+  const pluginJson = join(directory, 'src/plugin.json')
+  if (!isDone || !existsSync(pluginJson)) throw new Error(`${generator.name} made no ${type}:\n${text}${complaint}`)
+  mkdirSync(join(directory, 'dist'))
+  const { executable } = JSON.parse(readFileSync(pluginJson, 'utf8'))
+  compile(go, [`published ${type}`, './pkg', []], join(directory, 'dist', `${executable}_${platform}`), directory)
+  copyFileSync(pluginJson, join(directory, 'dist/plugin.json'))
+}
+
+/** The directory of all of them, made at once or not at all. */
+const makePublished = (cache) => {
+  const { go, version, platform } = findGo()
+  const hash = createHash('sha256').update(JSON.stringify([generator, published, version, platform]))
+  const made = join(cache, `published-${hash.digest('hex').slice(0, 16)}`)
+  if (existsSync(made)) {
+    utimesSync(made, new Date(), new Date())
+    return made
+  }
+  const unfinished = `${made}.${process.pid}`
+  mkdirSync(unfinished, { recursive: true })
+  try {
+    const script = timed(`fetch of ${generator.name}`, () => fetchGenerator(unfinished))
+    for (const type of published) buildPublished(go, platform, unfinished, script, type)
+    rmSync(join(unfinished, 'node_modules'), { recursive: true })
+    renameSync(unfinished, made)
+  } finally {
+    rmSync(unfinished, { recursive: true, force: true })
+  }
+  return made
 }
 
 /** The one of this machine, or Debian's package, laid open in the cache and not installed. */
@@ -208,6 +289,7 @@ export const prepare = () => {
   const go = orReason(() => buildAll(cache))
   return {
     go,
+    published: go.have === undefined ? go : orReason(() => makePublished(cache)),
     prometheus: go.have === undefined ? go : orReason(() => findPrometheus(cache)),
     // ends a process together with the one that started it
     setpriv: orReason(() => onPath('setpriv') ?? missing('setpriv')),

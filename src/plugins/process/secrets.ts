@@ -5,7 +5,7 @@ export interface Secrets {
   /** Remembers the secrets of a call's instance settings. Called for each call: one look at a WeakSet when they are known. */
   learn(context: PluginContext): void
   /** Puts `[redacted]` in the place of each secret. */
-  strike(text: string): string
+  readonly strike: (text: string) => string
 }
 
 const mark = '[redacted]'

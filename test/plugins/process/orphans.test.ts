@@ -75,7 +75,10 @@ test('keeps no start waiting for a plugin that does not end, nor the end of its 
   const server = createServer((socket) => {
     sockets.push(socket.on('error', () => undefined).resume())
   })
-  t.teardown(() => server.close())
+  t.teardown(() => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+  })
   mkdirSync(join(dead, '0'))
   server.listen(join(dead, '0', 'plugin1'))
   await once(server, 'listening')
@@ -89,5 +92,4 @@ test('keeps no start waiting for a plugin that does not end, nor the end of its 
   await directory.close()
   t.deepEqual(readdirSync(parent), [basename(dead)])
   t.deepEqual(logger.lines, [])
-  for (const socket of sockets) if (!socket.closed) await once(socket, 'close')
 })

@@ -295,12 +295,12 @@ test('writes its key down for a plugin that outlives its host, and the next host
   writeFileSync(join(directory, '0.json'), JSON.stringify(recordOf(plugin)))
   const logger = recordingLogger()
   await sweepOrphans(next, '', logger, new AbortController().signal)
-  t.like(await plugin.ended, { code: 0, signal: null })
-  t.deepEqual(readdirSync(next), [])
   t.deepEqual(
     logger.lines.map(({ message }) => message),
     ['ended a plugin whose host was gone', 'swept up after a host of plugins that is gone'],
   )
+  t.like(await plugin.ended, { code: 0, signal: null })
+  t.deepEqual(readdirSync(next), [])
   t.false(JSON.stringify(logger.lines).includes('PRIVATE KEY'))
 })
 
