@@ -1,5 +1,6 @@
-// Makes what these tests run beside Node: Go programs, plugins as a generator writes them, and a Prometheus. It lies in a cache outside of the tree, so that a second
-// run finds it there. What cannot be had is told with its reason, and the tests that need it are skipped.
+// Makes what these tests run beside Node: Go programs, plugins as a generator writes them, and a Prometheus. It lies in a cache
+// outside of the tree, so that a second run finds it there. What cannot be had is told with its reason, and the tests that need it
+// are skipped.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
