@@ -25,7 +25,9 @@ source.apply({
   },
 })
 
-process.once('SIGTERM', () => {
-  server.close()
-  void aggregator.close()
-})
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.once(signal, () => {
+    server.close()
+    void aggregator.close()
+  })
+}

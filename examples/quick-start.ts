@@ -19,7 +19,9 @@ app.use((_request, response) => void response.send('the apiserver that you alrea
 
 await aggregator.ready
 const server = createServer(app).listen(Number(process.env['PORT'] ?? 3000))
-process.once('SIGTERM', () => {
-  server.close()
-  void aggregator.close()
-})
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.once(signal, () => {
+    server.close()
+    void aggregator.close()
+  })
+}

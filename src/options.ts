@@ -23,7 +23,7 @@ export interface LimitOptions {
 export interface AggregatorOptions {
   /** Where DataPlaneService objects come from: `fileSource(dir)`, `memorySource()`. */
   readonly source: DataPlaneServiceSource
-  /** Where plugins live: `pluginDirectory(dir)`, `inProcess({...})`. */
+  /** Where plugins live: `pluginDirectory(dir)`, `attachedPlugins({...})`, `inProcess({...})`, or several: `pluginHosts(...)`. */
   readonly plugins: PluginHost
   /** Where instance settings and secrets come from: `provisionedContexts(file)`, `staticContexts({...})`. */
   readonly contexts: PluginContextProvider

@@ -69,8 +69,8 @@ const expectedOfTls: Kinds<PluginTls> = { ca: 'a text', cert: 'a text', key: 'a 
 const expectedOfReattached: Kinds<ReattachedPlugin> = { reattach: 'an object', version: 'a text' }
 const expectedOfReattach: Kinds<ReattachConfig> = {
   Protocol: 'a text',
-  ProtocolVersion: 'a whole number',
-  Pid: 'a whole number',
+  ProtocolVersion: 'a whole number from 0 to 2147483647',
+  Pid: 'a whole number from 0 to 2147483647',
   Test: 'true or false',
   Addr: 'an object',
 }
@@ -148,6 +148,6 @@ const parseReattached = (id: string, given: ReattachedPlugin): Attachment => {
 
 /** Checks what a plugin's address says. Throws a TypeError that names the option; keys and certificates are never quoted. */
 export const parsePluginAddress = (id: string, given: PluginAddress): Attachment => {
-  if (!isObject(given)) return refuse(id, 'an object', given)
+  if (!isObject(given)) return refuse(id, 'an object such as { address: "127.0.0.1:54321" }', given)
   return 'reattach' in given ? parseReattached(id, given) : parseAtAddress(id, given)
 }

@@ -95,6 +95,9 @@ export const attachedPlugins = (
   plugins: Readonly<Record<string, PluginAddress>>,
   options: PluginOptions = {},
 ): LivingPluginHost => {
+  const table: unknown = plugins
+  if (typeof table !== 'object' || table === null)
+    throw new TypeError('attachedPlugins: expected an object of addresses by plugin id, got nothing of the kind')
   const given = toPluginSettings(options)
   const backoff = { ...given.backoff, maxMs: options.backoff?.maxMs ?? maxBackoffMs }
   const settings: PluginSettings = { ...given, backoff }

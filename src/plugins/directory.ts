@@ -67,6 +67,9 @@ const clear = (running: ReadonlySet<Child>, runDirectory: RunDirectory): void =>
  * wrong option.
  */
 export const pluginDirectory = (path: string, options: PluginDirectoryOptions = {}): LivingPluginHost => {
+  const given: unknown = path
+  if (typeof given !== 'string')
+    throw new TypeError(`pluginDirectory: expected the path of a directory, got ${typeof given}`)
   const settings = toSettings(options)
   const running = new Set<Child>()
   const runDirectory = createRunDirectory(process.env, settings.logger, systemClock)

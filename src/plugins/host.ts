@@ -1,7 +1,7 @@
 import type { InstalledPlugin, PluginHost } from '../plugin.ts'
 import type { PluginChange, PluginWatcher } from '../plugin-status.ts'
 import type { PluginSettings } from './options.ts'
-import { systemClock } from './process/clock.ts'
+import { systemClock, type Clock } from './process/clock.ts'
 import type { StartPeer } from './process/peer.ts'
 import type { Secrets } from './process/secrets.ts'
 import { createSupervisor, type Supervisor } from './process/supervisor.ts'
@@ -26,10 +26,23 @@ interface Entry {
 }
 
 /** Starts all of them, a few at a time; each one's failure is its own supervisor's business. */
-const prewarm = async (supervisors: ReadonlyArray<Supervisor>, startsAtOnce: number): Promise<void> => {
+const prewarm = async (
+  supervisors: ReadonlyArray<Supervisor>,
+  { startsAtOnce, startWaitMs }: PluginSettings,
+  clock: Clock,
+): Promise<void> => {
   const queue = supervisors.values()
+  /** One that starts and starts is as far as it gets by itself: the others need not wait for it. */
+  const begin = (supervisor: Supervisor): Promise<void> =>
+    new Promise((resolve) => {
+      const cancel = clock.setTimeout(resolve, startWaitMs)
+      void supervisor.start().then(() => {
+        cancel()
+        resolve()
+      })
+    })
   const work = async (): Promise<void> => {
-    for (const supervisor of queue) await supervisor.start()
+    for (const supervisor of queue) await begin(supervisor)
   }
   await Promise.all(Array.from({ length: Math.min(startsAtOnce, supervisors.length) }, work))
 }
@@ -88,7 +101,7 @@ export const createHost = (
     entries.set(id, { installed: { id, version, client: supervisor.client }, supervisor })
   }
   const supervisors = [...entries.values()].map(({ supervisor }) => supervisor)
-  if (settings.prewarm) void prewarm(supervisors, settings.startsAtOnce)
+  if (settings.prewarm) void prewarm(supervisors, settings, clock)
 
   let closing: Promise<void> | undefined
   const close = async (): Promise<void> => {

@@ -17,7 +17,8 @@ const isHost = (given: unknown): boolean =>
 /**
  * Several hosts as one: the first that has a plugin answers for it, and a later one's plugin of that id is neither called nor told
  * of. So a plugin under a debugger takes the place of the installed one:
- * `pluginHosts(attachedPlugins({ testds: { address: ':54321' } }), pluginDirectory('./plugins'))`.
+ * `pluginHosts(attachedPlugins({ testds: { address: ':54321' } }), pluginDirectory('./plugins'))`; the installed one is started all
+ * the same, unless `prewarm` is false.
  * Closes all of them; rejects with an AggregateError when some fail to. Throws a TypeError for what is no host.
  */
 export const pluginHosts = (...given: ReadonlyArray<PluginHost>): PluginHosts => {

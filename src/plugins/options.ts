@@ -128,16 +128,16 @@ const directoryDefaults: Settings = Object.freeze({
   logLinesPerSecond: 1_000,
 })
 
-const amount = 'a whole number above 0'
+const amount = 'a whole number from 1 to 2147483647'
 
 const expectedOfAny: Kinds<PluginOptions> = {
   logger: 'a logger',
   receiveLimitBytes: amount,
   sendLimitBytes: amount,
   maxFrames: amount,
-  answerBytes: amount,
+  answerBytes: 'a whole number above 0',
   inFlight: amount,
-  queue: 'a whole number',
+  queue: 'a whole number from 0 to 2147483647',
   frameFormat: 'an object of "arrow" or "json"',
   startWaitMs: amount,
   drainMs: amount,

@@ -2,9 +2,9 @@ import type { PluginHost } from '../plugin.ts'
 import type { PluginState, PluginStatus } from '../plugin-status.ts'
 import { counterIn, gaugeIn, type MetricsRegistry } from './registry.ts'
 
-/** States in which calls fail that would have been answered. */
-const isUnavailable = (state: PluginState): boolean =>
-  state === 'unhealthy' || state === 'crashed' || state === 'crash-looping'
+/** States in which calls fail, or wait; one that nobody asked for yet, or that is stopped for good, is not missed. */
+const unavailableStates: ReadonlyArray<PluginState> = ['starting', 'unhealthy', 'crashed', 'crash-looping']
+const isUnavailable = (state: PluginState): boolean => unavailableStates.includes(state)
 
 /**
  * Shows in a registry of the host which plugins are unavailable, how often each became so and by what, and how often each was
@@ -17,7 +17,7 @@ export const pluginMetrics = (registry: MetricsRegistry, host: PluginHost): (() 
   const unavailableTotal = counterIn(
     registry,
     'dataplane_aggregator_unavailable_plugin_total',
-    'How often a plugin stopped serving, by the state that it came to.',
+    'How often a plugin that served stopped serving, by the state that it came to.',
     ['plugin', 'reason'],
   )
   const starts = counterIn(registry, 'dataplane_aggregator_plugin_starts_total', 'How often a plugin was started.', [
@@ -32,7 +32,7 @@ export const pluginMetrics = (registry: MetricsRegistry, host: PluginHost): (() 
   }
   const unwatch = host.watch?.(({ from, to }) => {
     show(to)
-    if (isUnavailable(to.state) && !isUnavailable(from)) unavailableTotal.inc({ plugin: to.id, reason: to.state })
+    if (from === 'ready' && isUnavailable(to.state)) unavailableTotal.inc({ plugin: to.id, reason: to.state })
   })
   host.statuses?.().forEach(show)
   return () => unwatch?.()

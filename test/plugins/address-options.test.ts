@@ -90,11 +90,11 @@ test('reads what Terraform and go-plugin write of a plugin that runs', (t) => {
 
 const secret = 'hunter2secret'
 const wrong: ReadonlyArray<readonly [given: unknown, message: string]> = [
-  [undefined, 'option testds: expected an object, got nothing'],
-  ['127.0.0.1:1', 'option testds: expected an object, got "127.0.0.1:1"'],
+  [undefined, 'option testds: expected an object such as { address: "127.0.0.1:54321" }, got nothing'],
+  ['127.0.0.1:1', 'option testds: expected an object such as { address: "127.0.0.1:54321" }, got "127.0.0.1:1"'],
   [{}, 'option testds.address: expected a text, got nothing'],
   [{ adress: ':1' }, 'unknown option testds.adress'],
-  [{ address: ':1', version: 1 }, 'option testds.version: expected a text, got number'],
+  [{ address: ':1', version: 1 }, 'option testds.version: expected a text, got 1'],
   [{ address: ':1', insecure: 'yes' }, 'option testds.insecure: expected true or false, got string'],
   [{ address: ':1', tls: true }, 'option testds.tls: expected an object, got boolean'],
   [{ address: ':1', tls: { rootCa: '' } }, 'unknown option testds.tls.rootCa'],
@@ -112,10 +112,13 @@ const wrong: ReadonlyArray<readonly [given: unknown, message: string]> = [
     'option testds.tls: expected PEM texts, and a key that fits the certificate',
   ],
   [{ address: ':1', reattach }, 'unknown option testds.address'],
-  [{ reattach: 5 }, 'option testds.reattach: expected an object, got number'],
+  [{ reattach: 5 }, 'option testds.reattach: expected an object, got 5'],
   [{ reattach: { ...reattach, Protocol: 'netrpc' } }, 'option testds.reattach.Protocol: expected "grpc", got "netrpc"'],
   [{ reattach: { ...reattach, ProtocolVersion: 5 } }, 'option testds.reattach.ProtocolVersion: expected 2, got 5'],
-  [{ reattach: { ...reattach, Pid: -1 } }, 'option testds.reattach.Pid: expected a whole number, got number'],
+  [
+    { reattach: { ...reattach, Pid: -1 } },
+    'option testds.reattach.Pid: expected a whole number from 0 to 2147483647, got -1',
+  ],
   [{ reattach: { Protocol: 'grpc' } }, 'option testds.reattach.Addr: expected an object, got nothing'],
   [
     { reattach: { ...reattach, Addr: { Network: 'udp', String: 'x' } } },

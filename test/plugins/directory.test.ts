@@ -174,7 +174,7 @@ test.serial('tells a client nothing of the host when a plugin has no program', a
   const { fields } = await logger.find(({ message }) => message === 'plugin is crashed')
   t.regex(String(fields['error']), /^expected an executable beside plugin\.json, found none of "run_/)
   t.like(await ask(host, 'testds'), {
-    left: { message: 'plugin "testds" is not running, it will be started again', retryAfterSeconds: 1 },
+    left: { message: 'plugin "testds" is down, it will be tried again', retryAfterSeconds: 1 },
   })
 })
 

@@ -203,7 +203,7 @@ test('tells what is wrong with each start, and serves as soon as one is right', 
   const { ask, until, othersAreServed } = await setUp(t, { backoff: { initialMs: 10, maxMs: 10 } })
   const [answer] = await Promise.all([ask('clumsy'), othersAreServed()])
   t.like(answer, { code: 503, status: { reason: 'ServiceUnavailable' } })
-  t.is(answer.status.message, 'plugin "clumsy" is not running, it will be started again')
+  t.is(answer.status.message, 'plugin "clumsy" is down, it will be tried again')
   t.is(answer.retryAfter, 1)
 
   const states = await until('clumsy', isReady)

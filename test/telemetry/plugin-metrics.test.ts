@@ -62,6 +62,16 @@ test('shows a plugin that fell over, and one that came back', async (t) => {
   ])
 })
 
+test('shows a plugin that starts and starts, and counts no fall of one that never stood', async (t) => {
+  const registry = new Registry()
+  const { host, go } = scriptedHost(statusOf('idle', 0))
+  pluginMetrics(registry, host)
+  go('starting')
+  t.true((await seriesOf(registry)).includes('unavailable_plugin{plugin="testds"} 1'))
+  go('crashed', 'starting', 'crash-looping')
+  t.false((await seriesOf(registry)).some((line) => line.startsWith('unavailable_plugin_total')))
+})
+
 test('counts a plugin that goes from bad to worse once', async (t) => {
   const registry = new Registry()
   const { host, go } = scriptedHost(statusOf('ready'))

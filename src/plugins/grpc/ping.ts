@@ -9,10 +9,14 @@ import { callUnary } from './unary.ts'
 
 const serving = 1
 
+/** Without what grpc-js puts around the error of a socket. */
+const plain = (details: string): string =>
+  details.replace(/^No connection established\. Last error: (?:Error: )?/, '').replace(/\.? Resolution note:\s*$/, '')
+
 const toPingFailure = ({ code, details, isLate, isAborted }: CallFailure): PingFailure | undefined => {
   // a plugin that runs elsewhere for debugging serves pluginv2 alone
   if (code === status.UNIMPLEMENTED && !isPlainHttp(details)) return undefined
-  if (code === status.UNAVAILABLE && !isPlainHttp(details)) return { kind: 'unreachable', message: details }
+  if (code === status.UNAVAILABLE && !isPlainHttp(details)) return { kind: 'unreachable', message: plain(details) }
   if (code === status.DEADLINE_EXCEEDED || isLate) return { kind: 'silent', message: 'it did not answer in time' }
   if (isAborted) return { kind: 'silent', message: 'it had not answered when the check was given up' }
   return { kind: 'not-serving', message: `it answers with ${status[code] ?? String(code)}: ${details}` }

@@ -1,6 +1,6 @@
 import { status, type ChannelInterface } from '@grpc/grpc-js'
 
-import { takeInTurns } from '../turns.ts'
+import { createTurns } from '../turns.ts'
 import { startCall, type OpenCalls, type RunningCall } from './call.ts'
 import { protocol } from './proto.ts'
 
@@ -23,18 +23,21 @@ export const readStdio = (
     call.cancel()
     onLost()
   }
+  let isStderr = false
+  // a call is paused until it is read from
+  const flow = {
+    pause: () => undefined,
+    resume: () => {
+      call.read()
+    },
+  }
+  const takeData = createTurns(flow, (piece) => {
+    onData(isStderr ? 'stderr' : 'stdout', piece)
+  })
   const take = (message: Buffer): void => {
     const { channel, data = Buffer.alloc(0) } = deserialize(message)
-    // a call is paused until it is read from
-    const flow = {
-      pause: () => undefined,
-      resume: () => {
-        call.read()
-      },
-    }
-    takeInTurns(flow, data, (piece) => {
-      onData(channel === stderr ? 'stderr' : 'stdout', piece)
-    })
+    isStderr = channel === stderr
+    takeData(data)
   }
   const call: RunningCall = startCall(channel, path, serialize({}), { timeoutMs }, openCalls, {
     onMessage: (message) => {

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import type { Readable } from 'node:stream'
 
-import { takeInTurns } from '../turns.ts'
+import { createTurns } from '../turns.ts'
 import { createLineSplitter } from './lines.ts'
 import { createLogReader, type LogOptions } from './logs.ts'
 import type { PeerExit } from './peer.ts'
@@ -40,13 +40,15 @@ const readPipe = (
   onPiece: (piece: Buffer) => void = () => undefined,
 ): void => {
   const { push, end } = createLineSplitter(onLine)
-  pipe?.on('data', (chunk: Buffer) => {
-    takeInTurns(pipe, chunk, (piece) => {
-      onPiece(piece)
-      push(piece)
-    })
+  if (pipe === null || pipe === undefined) return
+  const take = createTurns(pipe, (piece) => {
+    onPiece(piece)
+    push(piece)
   })
-  pipe?.on('end', end).on('error', () => undefined)
+  pipe
+    .on('data', take)
+    .on('end', end)
+    .on('error', () => undefined)
 }
 
 /** Spawns. A program that cannot be run is one that exits with an error; where Node throws instead, so does this. */
@@ -83,9 +85,23 @@ export const spawnChild = ({ file, args, descriptor, environment, log, stderrByt
   const stderr = createTail(stderrBytes)
   readPipe(child.stderr, createLogReader(log), stderr.push)
 
+  let isGone = false
+  /** False where there is no group: on Windows, and when nobody is left in it. */
+  const killGroup = (): boolean => {
+    // without a pid it was never spawned, and 0 is our own group
+    if (child.pid === undefined) return true
+    try {
+      return process.kill(-child.pid, 'SIGKILL')
+    } catch {
+      return false
+    }
+  }
   const closed = new Promise<PeerExit>((resolve) => {
     let timer: NodeJS.Timeout | undefined
     child.once('exit', () => {
+      // what it started goes with it; later, its number may be that of another group
+      isGone = true
+      killGroup()
       timer = setTimeout(() => {
         child.stdout?.destroy()
         child.stderr?.destroy()
@@ -105,15 +121,7 @@ export const spawnChild = ({ file, args, descriptor, environment, log, stderrByt
     exited,
     closed,
     kill: () => {
-      const { pid } = child
-      // without a pid it was never spawned, and 0 is our own group; once it was seen to exit, its number may be another's
-      if (pid === undefined || child.exitCode !== null || child.signalCode !== null) return
-      try {
-        process.kill(-pid, 'SIGKILL')
-      } catch {
-        // Windows has no groups
-        child.kill('SIGKILL')
-      }
+      if (!isGone && !killGroup()) child.kill('SIGKILL')
     },
   }
 }

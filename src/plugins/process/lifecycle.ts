@@ -27,8 +27,8 @@ const levelOf: Readonly<Record<PluginState, keyof Logger>> = {
 /** What calls are told while there is nobody to make them on. */
 export const refusalOf: Readonly<Partial<Record<PluginState, string>>> = {
   unhealthy: 'does not answer its health check',
-  crashed: 'is not running, it will be started again',
-  'crash-looping': 'is not running, it will be started again',
+  crashed: 'is down, it will be tried again',
+  'crash-looping': 'is down, it will be tried again',
   stopping: 'is being stopped',
   stopped: 'is being stopped',
 }

@@ -74,15 +74,20 @@ const isRunning = (pid: number): boolean => {
   return !existsSync('/proc/self/stat') || !/\) Z /.test(readFileSync(`/proc/${String(pid)}/stat`, 'utf8'))
 }
 
-test('kills what a script runs for it', async (t) => {
-  const file = writeScript(temporaryDirectory(t), 'run', 'sleep 300 & echo $!; wait')
-  const environment = { PATH: process.env['PATH'] ?? '' }
-  const budget = { take: () => true, end: () => undefined }
-  const log = { logger: recordingLogger(), pluginId: 'testds', budget, secrets: { strike: (text: string) => text } }
-  const child = spawnChild({ file, args: [], descriptor: undefined, environment, log, stderrBytes: 7 })
-  const pid = Number(await child.firstLine)
-  t.true(isRunning(pid))
-  child.kill()
-  t.like(await child.closed, { code: null, signal: 'SIGKILL' })
-  t.false(isRunning(pid))
-})
+const ways: ReadonlyArray<readonly [way: string, script: string, exit: object]> = [
+  ['is killed', 'sleep 300 & echo $!; wait', { code: null, signal: 'SIGKILL' }],
+  ['ends by itself', 'sleep 300 & echo $!; exit 3', { code: 3, signal: null }],
+]
+for (const [way, script, exit] of ways) {
+  test(`kills what a program has started when it ${way}`, async (t) => {
+    const file = writeScript(temporaryDirectory(t), 'run', script)
+    const environment = { PATH: process.env['PATH'] ?? '' }
+    const budget = { take: () => true, end: () => undefined }
+    const log = { logger: recordingLogger(), pluginId: 'testds', budget, secrets: { strike: (text: string) => text } }
+    const child = spawnChild({ file, args: [], descriptor: undefined, environment, log, stderrBytes: 7 })
+    const pid = Number(await child.firstLine)
+    if (way === 'is killed') child.kill()
+    t.like(await child.closed, exit)
+    t.false(isRunning(pid))
+  })
+}

@@ -89,7 +89,7 @@ test('refuses calls while it is down, with the whole seconds until the next star
   t.like(await ask(), {
     left: {
       _tag: 'PluginUnavailable',
-      message: 'plugin "testds" is not running, it will be started again',
+      message: 'plugin "testds" is down, it will be tried again',
       retryAfterSeconds: 8,
     },
   })
