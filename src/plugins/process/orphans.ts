@@ -23,7 +23,9 @@ export interface ProcessRecord {
   readonly tls?: TlsOptions | undefined
 }
 
-const maxDirectories = 100
+/** Strangers may have any number of directories beside ours. */
+const sweepsAtOnce = 16
+
 /** A host that has just made its directory does not listen yet. */
 const minAgeMs = 60_000
 const connectTimeoutMs = 1_000
@@ -176,8 +178,8 @@ const sweep = async (directory: string, logger: Logger, signal: AbortSignal): Pr
 }
 
 /**
- * Ends the plugins of hosts that were killed, and removes their directories from `parent`. Takes a few seconds at most, where a
- * plugin does not end; aborted, it leaves the rest to the next host. Never rejects.
+ * Ends the plugins of hosts that were killed, and removes their directories from `parent`. Takes seconds where a plugin does not
+ * end; aborted, it leaves the rest to the next host. Never rejects.
  */
 export const sweepOrphans = async (parent: string, own: string, logger: Logger, signal: AbortSignal): Promise<void> => {
   if (process.getuid === undefined) return
@@ -186,7 +188,11 @@ export const sweepOrphans = async (parent: string, own: string, logger: Logger, 
       .filter((name) => /^dpa-[A-Za-z0-9]{6}$/.test(name))
       .map((name) => join(parent, name))
       .filter((path) => path !== own)
-    await Promise.all(directories.slice(0, maxDirectories).map((directory) => sweep(directory, logger, signal)))
+    const queue = directories.values()
+    const work = async (): Promise<void> => {
+      for (const directory of queue) if (!signal.aborted) await sweep(directory, logger, signal)
+    }
+    await Promise.all(Array.from({ length: sweepsAtOnce }, work))
   } catch (cause) {
     logger.warn('cannot look for hosts of plugins that are gone', { parent, cause })
   }
