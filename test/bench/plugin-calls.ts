@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -77,6 +78,8 @@ const compare = async (
 }
 
 const { signal } = new AbortController()
+// one signal for all calls: theirs have one each
+setMaxListeners(0, signal)
 
 /** A plugin of this folder under a host of ours, for as long as `use` takes. */
 const withPlugin = async <A>(
