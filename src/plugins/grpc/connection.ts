@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
 import type { PluginClient } from '../../plugin.ts'
 import type { PingFailure } from '../process/peer.ts'
 import type { OpenCalls } from './call.ts'
@@ -7,6 +9,8 @@ import { ping } from './ping.ts'
 import { protocol } from './proto.ts'
 import { readStdio } from './stdio.ts'
 import { callUnary } from './unary.ts'
+
+const pollMs = 10
 
 export interface ConnectionOptions extends ClientOptions {
   /** Left out: no TLS, as Grafana has it. */
@@ -25,6 +29,8 @@ export interface Connection {
   readStdio(onData: (channel: 'stdout' | 'stderr', data: Buffer) => void, onLost: () => void): void
   /** Asks the process to end. A plugin does so without answering: every outcome is as good as the next. */
   shutdown(timeoutMs: number): Promise<void>
+  /** Resolves when no call runs any more, or after `timeoutMs`. */
+  drained(timeoutMs: number): Promise<void>
   /** Ends running calls and streams with PluginUnavailable. */
   endCalls(): void
   /** Ends running calls and lets the socket go. */
@@ -52,6 +58,10 @@ export const openConnection = (target: string, options: ConnectionOptions): Conn
     shutdown: async (timeoutMs) => {
       const { path, serialize } = protocol().shutdown
       await callUnary(channel, path, serialize({}), { timeoutMs }, openCalls)
+    },
+    drained: async (timeoutMs) => {
+      for (let waitedMs = 0; openCalls.size > 0 && waitedMs < timeoutMs; waitedMs += pollMs)
+        await sleep(pollMs, undefined, { ref: false })
     },
     endCalls: () => {
       endAll(openCalls)

@@ -133,6 +133,9 @@ const connect = (
   })
 }
 
+/** For what a process sent before it went. */
+const drainMs = 250
+
 /**
  * Runs a plugin until it serves: spawn, handshake, health check; from then on its output is read. Rejects with a StartFailure, when
  * nothing of the process is left, or with an Error when there was none to start. Source: client.go of go-plugin.
@@ -154,11 +157,14 @@ export const startProcess = async (
 
   const serve = async ({ child, diesWithHost, ended, identity, directory, log }: Launched): Promise<Peer> => {
     limits.watch(child, startTimeoutMs)
-    void child.exited.then(() => {
+    const left = child.exited.then(async () => {
       isServing = false
+      // what it sent before it went is still to be read; then its calls end by themselves
+      await connection?.drained(drainMs)
       endStdio()
       connection?.close()
     })
+    const gone = Promise.all([ended, left]).then(([exit]) => exit)
     const { pid } = child.process
     try {
       const handshake = parseHandshake(await limits.until(child.firstLine), autoMTLS)
@@ -179,13 +185,13 @@ export const startProcess = async (
       return {
         pid,
         client: opened.client,
-        ended,
+        ended: gone,
         ping: (timeoutMs) => opened.ping(timeoutMs),
         stop: async () => {
           isServing = false
           endStdio()
           await stopProcess(child, opened, stopGraceMs)
-          await ended
+          await gone
         },
         kill: child.kill,
       }
