@@ -26,7 +26,7 @@ source.apply({
 })
 
 for (const signal of ['SIGINT', 'SIGTERM']) {
-  process.once(signal, () => {
+  process.on(signal, () => {
     server.close()
     void aggregator.close()
   })

@@ -20,7 +20,7 @@ app.use((_request, response) => void response.send('the apiserver that you alrea
 await aggregator.ready
 const server = createServer(app).listen(Number(process.env['PORT'] ?? 3000))
 for (const signal of ['SIGINT', 'SIGTERM']) {
-  process.once(signal, () => {
+  process.on(signal, () => {
     server.close()
     void aggregator.close()
   })

@@ -41,5 +41,5 @@ const stop = async (): Promise<void> => {
   await aggregator.close()
   server.closeAllConnections()
 }
-process.once('SIGTERM', () => void stop())
-process.once('SIGINT', () => void stop())
+// npm passes a Ctrl-C on that came here already
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => void stop())
