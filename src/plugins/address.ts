@@ -16,8 +16,6 @@ const maxBackoffMs = 5_000
 /** Time for a plugin to take the call that ends it. Source: client.go of go-plugin. */
 const stopGraceMs = 2_000
 
-const logLinesPerSecond = 1_000
-
 interface AttachOptions {
   readonly attachment: Attachment
   readonly settings: PluginSettings
@@ -32,7 +30,7 @@ const attach = async (
   onSuspect: () => void,
 ): Promise<Peer> => {
   const { id: pluginId, target, tls, pid, endsWithHost } = attachment
-  const { logger, probe, receiveLimitBytes, sendLimitBytes, maxFrames, frameFormat } = settings
+  const { logger, probe, receiveLimitBytes, sendLimitBytes, maxFrames, frameFormat, logLinesPerSecond } = settings
   let isServing = false
   const suspect = (): void => {
     if (isServing) onSuspect()

@@ -57,6 +57,8 @@ export interface PluginOptions {
   readonly crashLoopAfter?: number
   /** Default: every 10 s, 5 s for the answer, 3 failures down, 1 success up, a restart after 6 failures. */
   readonly probe?: Partial<Probe>
+  /** What one plugin may have logged, where a line counts once for each KiB begun; the rest is counted. Default: 1000. */
+  readonly logLinesPerSecond?: number
   /** Start all plugins now, a few at a time, instead of each at its first request. Default: true. */
   readonly prewarm?: boolean
   /** Plugins started at once by `prewarm`: each one takes a core for a moment. Default: 4. */
@@ -83,8 +85,6 @@ export interface PluginDirectoryOptions extends PluginOptions {
   readonly stopGraceMs?: number
   /** How much of a plugin's stderr is kept for its post-mortem. Default: 64 KiB. */
   readonly stderrBytes?: number
-  /** What one plugin may have logged, where a line counts once for each KiB begun; the rest is counted. Default: 1000. */
-  readonly logLinesPerSecond?: number
 }
 
 type Complete<Options> = Required<Omit<Options, 'backoff' | 'probe'>> & {
@@ -111,6 +111,7 @@ const pluginDefaults: PluginSettings = Object.freeze({
   backoff: Object.freeze({ initialMs: 1_000, maxMs: 60_000, resetAfterMs: 300_000 }),
   crashLoopAfter: 3,
   probe: Object.freeze({ intervalMs: 10_000, timeoutMs: 5_000, failures: 3, successes: 1, restartAfter: 6 }),
+  logLinesPerSecond: 1_000,
   prewarm: true,
   startsAtOnce: 4,
 })
@@ -125,7 +126,6 @@ const directoryDefaults: Settings = Object.freeze({
   startTimeoutMs: 60_000,
   stopGraceMs: 2_000,
   stderrBytes: 64 * 1024,
-  logLinesPerSecond: 1_000,
 })
 
 const amount = 'a whole number from 1 to 2147483647'
@@ -144,6 +144,7 @@ const expectedOfAny: Kinds<PluginOptions> = {
   backoff: 'an object',
   crashLoopAfter: amount,
   probe: 'an object',
+  logLinesPerSecond: amount,
   prewarm: 'true or false',
   startsAtOnce: amount,
 }
@@ -158,7 +159,6 @@ const expectedOfDirectory: Kinds<PluginDirectoryOptions> = {
   startTimeoutMs: amount,
   stopGraceMs: amount,
   stderrBytes: amount,
-  logLinesPerSecond: amount,
 }
 
 const expectedOfBackoff: Kinds<Backoff> = { initialMs: amount, maxMs: amount, resetAfterMs: amount }
