@@ -15,10 +15,13 @@ const doors = {
   'fast-json-patch': '^src/json-patch[.]ts$',
   'fp-ts': '^src/fp[.]ts$',
   'io-ts': '^src/(api/|decode[.]ts$)',
-  'lru-cache': '^src/contexts/',
+  'http-proxy-middleware': '^src/proxy/',
+  'lru-cache': '^src/(contexts|proxy)/',
   'node:child_process': '^src/plugins/process/',
-  'node:http': '^src/express/',
+  'node:http': '^src/(express|proxy)/',
   'prom-client': '^src/telemetry/',
+  // What a door carries an answer out to.
+  ws: '^src/express/',
   yaml: '^src/yaml[.]ts$',
 }
 

@@ -1,13 +1,15 @@
 import { closeAll } from './close-all.ts'
 import { dispatch, requestHeaders } from './dispatch.ts'
 import { door, type Door } from './express/handler.ts'
-import { encodeQueryData } from './frames/index.ts'
-import { applyLayers, layers } from './layers/index.ts'
+import { encodeFrame, encodeQueryData } from './frames/index.ts'
+import { applyLayers, layers, responseHeaders } from './layers/index.ts'
 import { toSettings, type AggregatorOptions, type Settings } from './options.ts'
 import type { PluginStatus } from './plugin-status.ts'
+import { createForwarder } from './proxy/index.ts'
 import { liveTable, type Registry } from './routing/live-table.ts'
 import { match } from './routing/match.ts'
 import { serviceDefinitions } from './services/index.ts'
+import { createSharedStreams } from './streams/index.ts'
 import { logRequests, pluginMetrics, requestMetrics, requestSpans } from './telemetry/index.ts'
 import { observeAll } from './telemetry.ts'
 
@@ -35,20 +37,36 @@ export interface DataPlaneAggregator extends AsyncDisposable {
 const closeTimeoutMs = 60_000
 
 const assemble = (settings: Settings): DataPlaneAggregator => {
-  const { plugins, contexts, logger, metrics, tracer, userAgent, requestTimeoutMs } = settings
+  const { plugins, contexts, logger, metrics, tracer, userAgent, deadlines, headers } = settings
   const observers = [
     requestSpans(tracer),
     logRequests(logger),
     ...(metrics === undefined ? [] : [requestMetrics(metrics)]),
   ]
   const observe = observeAll(observers, logger)
-  const handle = applyLayers(layers({ ...settings, observe, requestHeaders }))
-  const table = liveTable(settings.source, serviceDefinitions(encodeQueryData), logger)
+  const crossing = {
+    request: [...requestHeaders, ...headers.request],
+    response: [...responseHeaders, ...headers.response],
+  }
+  const handle = applyLayers(layers({ ...settings, observe, headers: crossing }))
+  const table = liveTable(settings.source, serviceDefinitions({ encodeQueryData, encodeFrame }), logger)
+  const forwarder = createForwarder({})
+  const streams = createSharedStreams({ logger })
   const { handler, drain } = door({
     match: (method, url) => match(table.current(), method, url),
-    serve: dispatch({ handle, plugins, contexts, userAgent, requestTimeoutMs }),
+    serve: dispatch({
+      handle,
+      plugins,
+      contexts,
+      userAgent,
+      streams,
+      forward: forwarder.forward,
+      forwardedHeaders: headers.request,
+      requestTimeoutMs: deadlines.requestTimeoutMs,
+    }),
     bodyLimitBytes: settings.bodyBytes,
     stallMs: settings.stallMs,
+    authenticate: settings.authenticate,
   })
 
   const endMetrics = metrics === undefined ? undefined : pluginMetrics(metrics, plugins)
@@ -56,7 +74,13 @@ const assemble = (settings: Settings): DataPlaneAggregator => {
     await drain(settings.drainMs)
     try {
       await closeAll(
-        { source: table.close, plugins: () => plugins.close(), contexts: () => contexts.close?.() },
+        {
+          source: table.close,
+          streams: streams.close,
+          connections: forwarder.close,
+          plugins: () => plugins.close(),
+          contexts: () => contexts.close?.(),
+        },
         closeTimeoutMs,
       )
     } finally {

@@ -15,6 +15,14 @@ export interface RequestAttributes {
   readonly name: string
   readonly subresource: string
   readonly path: string
+  /** Set when a route of plugin.json asks for more than the request itself: asked a second time, with what it asks for. */
+  readonly access?: RouteAccess
+}
+
+/** What a route of plugin.json asks of the user. Shape: `{ reqAction: 'alert.rules.external:write' }`, `{ reqRole: 'Admin' }`. */
+export interface RouteAccess {
+  readonly reqAction?: string
+  readonly reqRole?: string
 }
 
 export type Decision = boolean | { readonly allowed: boolean; readonly reason?: string }

@@ -30,6 +30,9 @@ export type AggregatorError =
       readonly cause?: unknown
     }
   | { readonly _tag: 'PluginTimeout'; readonly message: string }
+  /** What stands behind a proxied path cannot be reached, or broke off. */
+  | { readonly _tag: 'BadGateway'; readonly message: string; readonly cause?: unknown }
+  | { readonly _tag: 'GatewayTimeout'; readonly message: string }
   | { readonly _tag: 'Cancelled' }
   | { readonly _tag: 'Unexpected'; readonly cause: unknown }
 
@@ -101,6 +104,10 @@ export const toStatus = (error: AggregatorError): Status => {
     case 'PluginUnavailable':
       return status(503, 'ServiceUnavailable', error.message, { retryAfterSeconds: error.retryAfterSeconds })
     case 'PluginTimeout':
+      return status(504, 'Timeout', error.message)
+    case 'BadGateway':
+      return status(502, 'BadGateway', error.message)
+    case 'GatewayTimeout':
       return status(504, 'Timeout', error.message)
     case 'Cancelled':
       return status(499, 'Timeout', 'the client closed the request')

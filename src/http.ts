@@ -1,4 +1,5 @@
 import { toStatus, type AggregatorError, type ErrorSource, type Result } from './errors.ts'
+import type { E } from './fp.ts'
 
 /** Lower-case header names to values, as node:http gives them; the object has no prototype. */
 export type HeaderMap = Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
@@ -18,6 +19,9 @@ export interface UserTokens {
   /** Grafana's signed id token, for every plugin. */
   readonly grafanaId?: string
 }
+
+/** Bytes in order, as they are taken: what nobody takes is not read. A Left is the last one, and tells why the rest is missing. */
+export type ByteStream = AsyncIterable<E.Either<AggregatorError, Uint8Array>>
 
 /** Who asks. Source: user.Info of Kubernetes, and the User message of pluginv2 for the three optional fields. */
 export interface User {
@@ -50,14 +54,25 @@ export interface HttpRequest {
   readonly user: User | undefined
   /** When the door took it, ms since the epoch: the one `now` of this request. */
   readonly receivedAtMs: number
-  /** Resolves when the answer is out or the client is gone; until then the request occupies its place. */
-  readonly over: Promise<void>
-  /** Reads the body when it is run, not before; run it once. Fails with BadRequest, BodyTooLarge, Cancelled. */
+  /**
+   * Resolves when the answer is out or the client is gone, with what kept it from being whole; until then the request occupies
+   * its place.
+   */
+  readonly over: Promise<AggregatorError | undefined>
+  /** Says who asks, where that has to be found out first. Left out: `user` says it. Fails with Unexpected. */
+  readonly authenticate?: Result<User | undefined>
+  /** Set when the client asks to go on as a WebSocket: each chunk of a Stream is then one message. */
+  readonly upgrade?: 'websocket'
+  /** These read the body when they are run, not before; run one of them, once. They fail with BadRequest, BodyTooLarge, Cancelled. */
   readonly readJson: Result<JsonBody>
+  /** As it came, compressed if it came so; empty when there is none. */
+  readonly readBytes: Result<Uint8Array>
+  /** Piece by piece, no more than the limit. `undefined`: there is none. */
+  readonly streamBody: () => ByteStream | undefined
 }
 
 /** What a door knows of a request by itself; the table knows the rest. */
-export type Arrival = Pick<HttpRequest, 'method' | 'headers' | 'user' | 'receivedAtMs' | 'over' | 'readJson'>
+export type Arrival = Omit<HttpRequest, 'path' | 'params' | 'tail' | 'query'>
 
 /** An answer as plain data; the door carries it out. */
 export type HttpAnswer =
@@ -71,6 +86,24 @@ export type HttpAnswer =
       /** Set when the answer itself tells of a failure (of a refId): who it is laid at. */
       readonly errorSource?: ErrorSource | undefined
     }
+  | StreamAnswer
+
+/** An answer that goes out as it comes. The door ends the iteration when the client leaves. */
+export interface StreamAnswer {
+  readonly _tag: 'Stream'
+  readonly status: number
+  readonly headers: HeaderMap
+  /** Each chunk is flushed. */
+  readonly chunks: ByteStream
+  /** What a failure reads like within the stream, which then ends in order. Left out: the connection is cut, so that no client takes a part for the whole. */
+  readonly farewell?: (error: AggregatorError) => Uint8Array
+  /** Sent whenever there was nothing else to send for a while, so that nobody on the way takes the connection for dead. */
+  readonly heartbeat?: Uint8Array
+  /** Only its reader or this server end it: that its time is over is no failure, and a shutdown does not wait for it. */
+  readonly isEndless?: boolean
+  /** Aborted when its time is over, with an AggregatorError as the reason. Set by the deadline. */
+  readonly until?: AbortSignal
+}
 
 export const json = (status: number, value: unknown, headers: HeaderMap = {}): HttpAnswer => ({
   _tag: 'Json',
@@ -78,6 +111,14 @@ export const json = (status: number, value: unknown, headers: HeaderMap = {}): H
   headers,
   value,
 })
+
+/** Everything but the headers and the chunks may be left out. */
+export const stream = (
+  status: number,
+  headers: HeaderMap,
+  chunks: ByteStream,
+  given: Pick<StreamAnswer, 'farewell' | 'heartbeat' | 'isEndless'> = {},
+): StreamAnswer => ({ ...given, _tag: 'Stream', status, headers, chunks })
 
 export const bytes = (
   status: number,
@@ -100,8 +141,12 @@ const failureHeaders = (error: AggregatorError): HeaderMap => {
   return {}
 }
 
-/** What a client reads of an error: a Kubernetes Status, with the headers that belong to its code. */
+/** What a client reads of an error: a Kubernetes Status, with the headers that belong to its code. No script of anybody's runs in it. */
 export const failure = (error: AggregatorError): HttpAnswer => {
   const status = toStatus(error)
-  return json(status.code, status, { ...failureHeaders(error), 'x-content-type-options': 'nosniff' })
+  return json(status.code, status, {
+    ...failureHeaders(error),
+    'content-security-policy': 'sandbox',
+    'x-content-type-options': 'nosniff',
+  })
 }

@@ -1,4 +1,6 @@
 import type { Authorize } from './authorization.ts'
+import type { Authenticate } from './express/user.ts'
+import type { Deadlines } from './layers/deadline.ts'
 import type { InFlightLimits } from './layers/limits.ts'
 import { integerOption } from './integer-option.ts'
 import { safeLogger, silentLogger, type Logger } from './logger.ts'
@@ -12,12 +14,25 @@ export interface LimitOptions {
   readonly bodyBytes?: number
   /** Time for a whole request, ms. Default 60000, as in the Kubernetes apiserver. */
   readonly requestTimeoutMs?: number
-  /** Requests under way at once. Default 400 reads and 200 writes, as in the Kubernetes apiserver. */
+  /** Time for a request that goes on and on (a stream, a chunked query), ms. Default 1800000, as in the Kubernetes apiserver. */
+  readonly longRunningTimeoutMs?: number
+  /**
+   * Requests under way at once. Default 400 reads and 200 writes, as in the Kubernetes apiserver, and 1000 that go on and on
+   * (streams, chunked queries), which take none of those places.
+   */
   readonly inFlight?: Partial<InFlightLimits>
   /** How long `close()` waits for requests under way before it cancels them, ms. Default 25000. */
   readonly drainMs?: number
   /** How long a client may take nothing of its answer before it is cut, ms. Default 30000. */
   readonly stallMs?: number
+}
+
+/** Names of headers; none that logs in, tells who asks, or belongs to the connection. */
+export interface HeaderOptions {
+  /** Of requests, to plugins' resources and to what stands behind proxied paths. */
+  readonly request?: ReadonlyArray<string>
+  /** Of answers, to clients. */
+  readonly response?: ReadonlyArray<string>
 }
 
 export interface AggregatorOptions {
@@ -29,6 +44,10 @@ export interface AggregatorOptions {
   readonly contexts: PluginContextProvider
   /** Default: says nothing. `console` fits. `pluginDirectory` and `provisionedContexts` take one of their own. */
   readonly logger?: Logger
+  /** Says who asks. Default: `req.user`, whatever the host's middlewares left there; `frontProxyUser` trusts headers. */
+  readonly authenticate?: Authenticate
+  /** Headers that cross beside the usual ones. Default: none. */
+  readonly headers?: HeaderOptions
   /** Asked for each claimed request. Default: everything is allowed, for a host that authorizes before it comes here. */
   readonly authorize?: Authorize
   readonly limits?: LimitOptions
@@ -46,11 +65,13 @@ export interface Settings {
   readonly plugins: PluginHost
   readonly contexts: PluginContextProvider
   readonly logger: Logger
+  readonly authenticate: Authenticate | undefined
   readonly authorize: Authorize | undefined
+  readonly headers: Required<HeaderOptions>
   readonly metrics: MetricsRegistry | undefined
   readonly tracer: Tracer | undefined
   readonly bodyBytes: number
-  readonly requestTimeoutMs: number
+  readonly deadlines: Deadlines
   readonly inFlight: InFlightLimits
   readonly drainMs: number
   readonly stallMs: number
@@ -61,8 +82,10 @@ export const defaults = Object.freeze({
   logger: silentLogger,
   bodyBytes: 3 * 1024 * 1024,
   requestTimeoutMs: 60_000,
+  longRunningTimeoutMs: 1_800_000,
   reads: 400,
   writes: 200,
+  longRunning: 1000,
   drainMs: 25_000,
   stallMs: 30_000,
   userAgent: 'Grafana/12.4.0 (linux; amd64)',
@@ -85,15 +108,43 @@ const check = (isRight: boolean, option: string, expected: string, value: unknow
 
 /** Every name there is: a misspelt `authorize` must not mean that everything is allowed. */
 const known = {
-  '': ['source', 'plugins', 'contexts', 'logger', 'authorize', 'limits', 'metrics', 'tracer', 'userAgent'],
-  'limits.': ['bodyBytes', 'requestTimeoutMs', 'inFlight', 'drainMs', 'stallMs'],
-  'limits.inFlight.': ['reads', 'writes'],
+  '': [
+    'source',
+    'plugins',
+    'contexts',
+    'logger',
+    'authenticate',
+    'authorize',
+    'headers',
+    'limits',
+    'metrics',
+    'tracer',
+    'userAgent',
+  ],
+  'headers.': ['request', 'response'],
+  'limits.': ['bodyBytes', 'requestTimeoutMs', 'longRunningTimeoutMs', 'inFlight', 'drainMs', 'stallMs'],
+  'limits.inFlight.': ['reads', 'writes', 'longRunning'],
 } as const
 
 const refuseUnknown = (prefix: keyof typeof known, given: object): void => {
   const names: ReadonlyArray<string> = known[prefix]
   const unknown = Object.keys(given).find((name) => !names.includes(name))
   if (unknown !== undefined) throw new TypeError(`unknown option ${prefix}${unknown}, known: ${names.join(', ')}`)
+}
+
+/** What a plugin or a datasource must never be given, and no client of theirs: not even by a slip of the pen. */
+const forbiddenHeader =
+  /^(?:authorization|proxy-.*|cookie|set-cookie|x-remote-.*|impersonate-.*|x-forwarded-.*|forwarded|host|connection|keep-alive|te|trailer|transfer-encoding|upgrade|content-length|expect)$/
+
+const headerNames = (list: keyof HeaderOptions, given: unknown = []): ReadonlyArray<string> => {
+  const option = `headers.${list}`
+  if (!Array.isArray(given)) throw wrong(option, 'a list of header names', given)
+  return given.map((name: unknown) => {
+    if (typeof name !== 'string' || !/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/.test(name))
+      throw wrong(option, 'a list of header names', name)
+    if (forbiddenHeader.test(name.toLowerCase())) throw new TypeError(`option ${option}: "${name}" never crosses`)
+    return name.toLowerCase()
+  })
 }
 
 /** Checks options and fills in defaults; the caller's object is never written to. Throws a TypeError that names the option. */
@@ -105,7 +156,9 @@ export const toSettings = (options: AggregatorOptions): Settings => {
     plugins,
     contexts,
     logger = defaults.logger,
+    authenticate,
     authorize,
+    headers = {},
     limits = {},
     metrics,
     tracer,
@@ -120,12 +173,15 @@ export const toSettings = (options: AggregatorOptions): Settings => {
     contexts,
   )
   check(has(logger, 'debug', 'info', 'warn', 'error'), 'logger', 'an object with debug, info, warn and error', logger)
+  check(authenticate === undefined || typeof authenticate === 'function', 'authenticate', 'a function', authenticate)
+  check(has(headers), 'headers', 'an object', headers)
   check(authorize === undefined || typeof authorize === 'function', 'authorize', 'a function', authorize)
   check(isUnsetOr(metrics, 'getSingleMetric', 'registerMetric'), 'metrics', 'a Registry of prom-client', metrics)
   check(isUnsetOr(tracer, 'startSpan'), 'tracer', 'a Tracer of @opentelemetry/api', tracer)
   check(has(limits), 'limits', 'an object', limits)
   check(isUnsetOr(limits.inFlight), 'limits.inFlight', 'an object', limits.inFlight)
   refuseUnknown('', options)
+  refuseUnknown('headers.', headers)
   refuseUnknown('limits.', limits)
   refuseUnknown('limits.inFlight.', limits.inFlight ?? {})
   check(typeof userAgent === 'string', 'userAgent', 'a string', userAgent)
@@ -134,14 +190,25 @@ export const toSettings = (options: AggregatorOptions): Settings => {
     plugins,
     contexts,
     logger: safeLogger(logger),
+    authenticate,
     authorize,
+    headers: { request: headerNames('request', headers.request), response: headerNames('response', headers.response) },
     metrics,
     tracer,
     bodyBytes: integerOption('limits.bodyBytes', limits.bodyBytes, defaults.bodyBytes, 1),
-    requestTimeoutMs: integerOption('limits.requestTimeoutMs', limits.requestTimeoutMs, defaults.requestTimeoutMs, 1),
+    deadlines: {
+      requestTimeoutMs: integerOption('limits.requestTimeoutMs', limits.requestTimeoutMs, defaults.requestTimeoutMs, 1),
+      longRunningTimeoutMs: integerOption(
+        'limits.longRunningTimeoutMs',
+        limits.longRunningTimeoutMs,
+        defaults.longRunningTimeoutMs,
+        1,
+      ),
+    },
     inFlight: {
       reads: integerOption('limits.inFlight.reads', limits.inFlight?.reads, defaults.reads, 1),
       writes: integerOption('limits.inFlight.writes', limits.inFlight?.writes, defaults.writes, 1),
+      longRunning: integerOption('limits.inFlight.longRunning', limits.inFlight?.longRunning, defaults.longRunning, 1),
     },
     drainMs: integerOption('limits.drainMs', limits.drainMs, defaults.drainMs, 0),
     stallMs: integerOption('limits.stallMs', limits.stallMs, defaults.stallMs, 1),

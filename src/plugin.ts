@@ -1,3 +1,4 @@
+import type { PluginJson } from './api/plugin-json.ts'
 import type { AggregatorError, Result } from './errors.ts'
 import type { E } from './fp.ts'
 import type { PluginStatus, PluginWatcher } from './plugin-status.ts'
@@ -228,7 +229,7 @@ export interface CallOptions {
   /** What is left of the request's time when the call begins, ms. */
   readonly timeoutMs: number
   /** Resolves when the answer is needed no more: until then its bytes count as in flight. Left out: when the call has ended. */
-  readonly over?: Promise<void>
+  readonly over?: Promise<unknown>
   /** Trace context for the plugin. Shape: `{ traceparent: '00-…-01' }`; printable ASCII, a few hundred bytes at most. */
   readonly trace?: Readonly<Record<string, string>>
 }
@@ -263,6 +264,8 @@ export interface InstalledPlugin {
   readonly id: string
   /** `info.version` of plugin.json; empty when unknown. */
   readonly version: string
+  /** Its plugin.json; left out when nobody knows it. */
+  readonly pluginJson?: PluginJson
   readonly client: PluginClient
 }
 

@@ -1,8 +1,18 @@
 import type { DataPlaneService, Service, ServiceType } from './api/dataplane-service.ts'
+import type { RouteAccess } from './authorization.ts'
 import type { AggregatorError, Result } from './errors.ts'
+import type { Forward } from './forward.ts'
 import { pipe, TE, type E } from './fp.ts'
 import type { HttpAnswer, HttpRequest, JsonBody } from './http.ts'
-import type { CallOptions, InstalledPlugin, PluginContextProvider, PluginHost, QueryDataResponse } from './plugin.ts'
+import type {
+  CallOptions,
+  DataFrameFormat,
+  InstalledPlugin,
+  PluginContextProvider,
+  PluginHost,
+  QueryDataResponse,
+} from './plugin.ts'
+import type { SharedStreams } from './shared-streams.ts'
 
 /** What a service may reach while it answers one request. */
 export interface CallEnv extends CallOptions {
@@ -13,6 +23,13 @@ export interface CallEnv extends CallOptions {
   readonly contexts: PluginContextProvider
   /** Told to plugins. Shape: `Grafana/12.4.0 (linux; amd64)`; the plugin SDK ignores any other. */
   readonly userAgent: string
+  /** Sends a request on to what stands behind a proxied path. */
+  readonly forward: Forward
+  readonly streams: SharedStreams
+  /** Whether the user may do what a route of plugin.json asks for beyond the request itself. Fails with Forbidden. */
+  readonly mayAccess: (access: RouteAccess) => Result<void>
+  /** Lower-case names of headers that the host's owner lets through to plugins' resources and datasources, beside the usual ones. */
+  readonly forwardedHeaders: ReadonlyArray<string>
 }
 
 /** `CallEnv` once the service's plugin is found. */
@@ -21,11 +38,13 @@ export interface PluginEnv extends CallEnv {
 }
 
 /**
- * A service type in three steps. Keep the order decode, call, encode: it is the request's, and TypeScript infers the types
- * of the later steps from the earlier ones. `decode` and `encode` are pure; `call` is the only effect.
+ * A service type in its steps. Keep the order read, decode, call, encode: it is the request's, and TypeScript infers the types
+ * of the later steps from the earlier ones. `decode` and `encode` are pure; `call` is the effect.
  */
-export interface ServiceHandler<Call, Answer> {
-  readonly decode: (request: HttpRequest, body: JsonBody, service: DataPlaneService) => E.Either<AggregatorError, Call>
+export interface ServiceHandler<Body, Call, Answer> {
+  /** What of the body it wants: `asJson`, `asBytes`, or `unread`. */
+  readonly read: (request: HttpRequest) => Result<Body>
+  readonly decode: (request: HttpRequest, body: Body, service: DataPlaneService) => E.Either<AggregatorError, Call>
   readonly call: (call: Call, env: PluginEnv) => Result<Answer>
   readonly encode: (answer: Answer, call: Call) => E.Either<AggregatorError, HttpAnswer>
 }
@@ -42,6 +61,10 @@ export interface ServiceRoute {
   readonly method: string
   readonly path: string
   readonly handle: Handle
+  /** Whether a request has the time, and the place, of one that goes on and on. Default: no. */
+  readonly isLongRunning?: (request: HttpRequest) => boolean
+  /** Whether it may be asked for as a WebSocket. Default: no. */
+  readonly upgrades?: boolean
 }
 
 export interface ServiceDefinition {
@@ -56,6 +79,20 @@ export interface ServiceDefinition {
  * names refId and frame, for the log and a 502.
  */
 export type EncodeQueryData = (response: QueryDataResponse) => E.Either<string, Iterable<Buffer>>
+
+/** One frame as the JSON of a data frame, in pieces. Left: what is wrong with it. */
+export type EncodeFrame = (frame: Uint8Array, format: DataFrameFormat) => E.Either<string, Iterable<Buffer>>
+
+/** What services need of frames. */
+export interface FrameEncoders {
+  readonly encodeQueryData: EncodeQueryData
+  readonly encodeFrame: EncodeFrame
+}
+
+/** The ways to read a body. */
+export const asJson = (request: HttpRequest): Result<JsonBody> => request.readJson
+export const asBytes = (request: HttpRequest): Result<Uint8Array> => request.readBytes
+export const unread = (): Result<undefined> => TE.right(undefined)
 
 const findPlugin = (env: CallEnv): Result<InstalledPlugin> => {
   const { pluginID } = env.service.spec
@@ -74,13 +111,13 @@ const findPlugin = (env: CallEnv): Result<InstalledPlugin> => {
  * what was decoded outlives it, for a body parsed is many times its size, and plugins may take long.
  */
 export const toHandle =
-  <Call, Answer>({ decode, call, encode }: ServiceHandler<Call, Answer>): Handle =>
+  <Body, Call, Answer>({ read, decode, call, encode }: ServiceHandler<Body, Call, Answer>): Handle =>
   (request, env) =>
     pipe(
       TE.Do,
       TE.bind('input', () =>
         pipe(
-          request.readJson,
+          read(request),
           TE.flatMapEither((body) => decode(request, body, env.service)),
         ),
       ),

@@ -119,7 +119,7 @@ test('never mixes what two users send, however their requests interleave', async
     const name = `user-${String(index % 2)}`
     const text = JSON.stringify(queryBody)
     const arrival = {
-      ...{ method: 'POST', user: { name }, receivedAtMs: 0, over: Promise.resolve() },
+      ...{ method: 'POST', user: { name }, receivedAtMs: 0, over: Promise.resolve(undefined) },
       headers: { cookie: `sid=${name}`, 'x-panel-id': name },
       readJson: TE.right({ value: queryBody, text }),
     }

@@ -71,7 +71,7 @@ test('fills in the defaults of Kubernetes, and takes an undefined option for one
     tracer: undefined,
     bodyBytes: 3 * 1024 * 1024,
     requestTimeoutMs: 60_000,
-    inFlight: { reads: 400, writes: 200 },
+    inFlight: { reads: 400, writes: 200, longRunning: 200 },
     drainMs: 25_000,
     stallMs: 30_000,
     userAgent: defaults.userAgent,
@@ -110,7 +110,7 @@ test('takes what it is given, and writes to none of it', (t) => {
     userAgent: options.userAgent,
     bodyBytes: 1,
     requestTimeoutMs: 2,
-    inFlight: { reads: 3, writes: 200 },
+    inFlight: { reads: 3, writes: 200, longRunning: 200 },
     drainMs: 0,
     stallMs: 4,
   })

@@ -7,8 +7,18 @@ export const group = 'aggregation.grafana.app'
 export const apiVersion = `${group}/v0alpha1`
 export const kind = 'DataPlaneService'
 
-/** All service types, in the order of Grafana's types.go. */
-export const serviceTypes = ['admission', 'conversion', 'query', 'stream', 'route', 'datasource-proxy'] as const
+/** All service types, in the order of Grafana's types.go; then what its other APIs have beside them. */
+export const serviceTypes = [
+  'admission',
+  'conversion',
+  'query',
+  'stream',
+  'route',
+  'datasource-proxy',
+  'settings',
+  'health',
+  'metrics',
+] as const
 export type ServiceType = (typeof serviceTypes)[number]
 
 export const pluginTypes = ['app', 'datasource'] as const
@@ -35,17 +45,22 @@ export const DataPlaneServiceShape = t.type({
       annotations: texts,
     }),
   ]),
-  spec: t.type({
-    pluginID: text,
-    pluginType: text,
-    group: text,
-    version: text,
-    services: arrayAtMost(
-      256,
-      'services',
-      t.intersection([t.type({ type: text }), t.partial({ method: text, path: text })]),
-    ),
-  }),
+  spec: t.intersection([
+    t.type({
+      pluginID: text,
+      pluginType: text,
+      group: text,
+      version: text,
+      services: arrayAtMost(
+        256,
+        'services',
+        t.intersection([t.type({ type: text }), t.partial({ method: text, path: text })]),
+      ),
+    }),
+    t.partial({
+      backend: t.intersection([t.type({ type: text, baseURL: text }), t.partial({ caBundle: text })]),
+    }),
+  ]),
 })
 export type DataPlaneServiceShape = t.TypeOf<typeof DataPlaneServiceShape>
 
@@ -61,6 +76,18 @@ export interface Service {
   readonly path?: string
 }
 
+/**
+ * An HTTP server that answers in the plugin's stead: every claimed request goes there as it came, path and query unchanged behind
+ * those of `baseURL`, with the user in front-proxy headers. Source: the alternate backend of upstream's PoC, with TLS verified.
+ */
+export interface Backend {
+  readonly type: 'http'
+  /** Shape: `https://reports.example.com:8443/base`. */
+  readonly baseURL: string
+  /** Certificates in PEM, in base64, as in Kubernetes' webhooks. Default: the system's. */
+  readonly caBundle?: string
+}
+
 /** A valid object: what `parseDataPlaneService` lets through. */
 export interface DataPlaneService {
   readonly apiVersion: string
@@ -73,5 +100,6 @@ export interface DataPlaneService {
     readonly group: string
     readonly version: string
     readonly services: ReadonlyArray<Service>
+    readonly backend?: Backend
   }
 }

@@ -7,6 +7,30 @@ import type { StatusCause } from './status.ts'
 /** No slash and no leading dot: an id may become part of a path, a header or a variable's name. */
 const pluginId = /^[A-Za-z0-9][A-Za-z0-9._-]*$/
 
+const NamedTemplate = t.intersection([t.type({ name: t.string }), t.partial({ content: t.string })])
+
+const TokenAuth = t.intersection([
+  t.type({ url: t.string }),
+  t.partial({ scopes: t.array(t.string), params: t.record(t.string, t.string, 'a map of strings') }),
+])
+
+/** One route of a plugin's datasource proxy. Texts may be templates: `{{ .JsonData.url }}`, `Bearer {{ .SecureJsonData.token }}`. */
+const PluginRoute = t.partial({
+  path: t.string,
+  /** Absent, empty or `*`: any. */
+  method: t.string,
+  reqRole: t.string,
+  reqAction: t.string,
+  url: t.string,
+  urlParams: t.array(NamedTemplate),
+  headers: t.array(NamedTemplate),
+  body: t.unknown,
+  authType: t.string,
+  tokenAuth: TokenAuth,
+  jwtTokenAuth: TokenAuth,
+})
+export type PluginRoute = t.TypeOf<typeof PluginRoute>
+
 const PluginJson = t.intersection([
   t.type({
     id: t.string,
@@ -17,10 +41,11 @@ const PluginJson = t.intersection([
     backend: t.boolean,
     executable: t.string,
     info: t.partial({ version: t.string }),
+    routes: t.array(PluginRoute),
   }),
 ])
 
-/** What a host needs of a plugin's `plugin.json`; the rest of the file is for the frontend. */
+/** What a host needs of a plugin's `plugin.json`; what else the file holds, for the frontend, passes through. */
 export type PluginJson = t.TypeOf<typeof PluginJson>
 
 /** Decodes the value of a plugin.json. Left: one cause for each wrong field. Pure. */

@@ -6,6 +6,7 @@ import {
   group as ownGroup,
   kind,
   pluginTypes,
+  type Backend,
   serviceTypes,
   type DataPlaneService,
   type PluginType,
@@ -37,6 +38,9 @@ const methodsOfType: Readonly<Record<ServiceType, ReadonlyArray<string> | undefi
   stream: ['GET', 'POST'],
   route: undefined,
   'datasource-proxy': undefined,
+  settings: ['GET'],
+  health: ['GET'],
+  metrics: ['GET'],
 }
 
 const cause = (reason: CauseReason, field: string, message: string): StatusCause => ({ reason, field, message })
@@ -125,6 +129,43 @@ const checkDuplicates = (services: ReadonlyArray<Service>): Causes => {
   })
 }
 
+const isBaseUrl = (text: string): boolean => {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  return (
+    (url?.protocol === 'https:' || url?.protocol === 'http:') &&
+    `${url.username}${url.password}${url.search}${url.hash}` === '' &&
+    text.length <= 2048
+  )
+}
+
+const isPem = (base64: string): boolean => /-----BEGIN CERTIFICATE-----/.test(Buffer.from(base64, 'base64').toString())
+
+const checkBackend = ({ backend }: DataPlaneServiceShape['spec']): Causes => {
+  if (backend === undefined) return []
+  const { type, baseURL, caBundle } = backend
+  return [
+    ...(type === 'http' ? [] : [unsupported('spec.backend.type', type, ['http'])]),
+    ...(isBaseUrl(baseURL)
+      ? []
+      : [
+          cause(
+            'FieldValueInvalid',
+            'spec.backend.baseURL',
+            'expected a URL with http or https, without user, query and fragment',
+          ),
+        ]),
+    ...(caBundle === undefined || isPem(caBundle)
+      ? []
+      : [cause('FieldValueInvalid', 'spec.backend.caBundle', 'expected certificates in PEM, in base64')]),
+  ]
+}
+
+const toBackend = ({ baseURL, caBundle }: NonNullable<DataPlaneServiceShape['spec']['backend']>): Backend => ({
+  type: 'http',
+  baseURL,
+  ...(caBundle === undefined ? {} : { caBundle }),
+})
+
 const checkMetadata = ({ name, creationTimestamp }: DataPlaneServiceShape['metadata']): Causes => [
   ...matches('metadata.name', name, subdomain, 253, 'a DNS subdomain such as "v0alpha1.prometheus.grafana.app"'),
   ...(typeof creationTimestamp === 'string'
@@ -143,6 +184,7 @@ const check = (shape: DataPlaneServiceShape): Causes => {
     ...(isPluginType(spec.pluginType) ? [] : [unsupported('spec.pluginType', spec.pluginType, pluginTypes)]),
     ...checkGroup(spec.group),
     ...matches('spec.version', spec.version, label, 63, 'a version such as "v0alpha1"'),
+    ...checkBackend(spec),
     ...services,
     ...(services.length > 0 ? [] : checkDuplicates(spec.services.map(toService))),
   ]
@@ -157,9 +199,12 @@ export const parseDataPlaneService = (value: unknown): E.Either<Causes, DataPlan
     decodeWith(DataPlaneServiceShape)(value),
     E.flatMap((shape) => {
       const causes = check(shape)
-      const { pluginType } = shape.spec
+      const { pluginType, backend, ...spec } = shape.spec
       if (causes.length > 0 || !isPluginType(pluginType)) return E.left(capCauses(causes))
       const services = shape.spec.services.map(toService)
-      return E.right({ ...shape, spec: { ...shape.spec, pluginType, services } })
+      return E.right({
+        ...shape,
+        spec: { ...spec, pluginType, services, ...(backend === undefined ? {} : { backend: toBackend(backend) }) },
+      })
     }),
   )

@@ -1,6 +1,8 @@
 import type { ServerResponse } from 'node:http'
 
+import type { AggregatorError } from '../errors.ts'
 import type { HeaderMap, HttpAnswer } from '../http.ts'
+import { pump, type Sink } from './pump.ts'
 
 /** JSON values above this go out piece by piece, so that a slow reader can be told from one that stands still. */
 const pieceBytes = 128 * 1024
@@ -16,7 +18,11 @@ export interface Delivery {
   /** How long a client may take nothing before it is cut, ms. */
   readonly stallMs: number
   /** Resolves when the client has its answer or has left. */
-  readonly over: Promise<void>
+  readonly over: Promise<unknown>
+  /** Aborted when this server shuts down. */
+  readonly shutdown: AbortSignal
+  /** Told what kept a stream from being whole. */
+  readonly onFailure: (error: AggregatorError) => void
 }
 
 /** Waits for the client to take what was written. */
@@ -74,10 +80,65 @@ const pieces = function* (body: Buffer): Generator<Uint8Array> {
   for (let start = 0; start < body.length; start += pieceBytes) yield body.subarray(start, start + pieceBytes)
 }
 
+const hasNoBody = ({ statusCode }: ServerResponse): boolean => statusCode === 204 || statusCode === 304
+
+/**
+ * A response that a stream goes to. What is ready in one turn of the loop goes out together; a stream that is over by then goes out
+ * whole, with its length.
+ */
+const responseSink = (response: ServerResponse, delivery: Delivery): Sink => {
+  let held: Uint8Array | undefined
+  let isOpen = false
+  let isCorked = false
+
+  const open = (): void => {
+    if (isOpen || response.writableEnded || response.destroyed) return
+    isOpen = true
+    response.flushHeaders()
+    if (held !== undefined) response.write(held)
+    held = undefined
+  }
+  const cork = (): void => {
+    if (isCorked) return
+    isCorked = true
+    response.cork()
+    setImmediate(() => {
+      isCorked = false
+      if (!response.writableEnded) response.uncork()
+    })
+  }
+  return {
+    begin: () => setImmediate(open),
+    write: (chunk) => {
+      if (!isOpen && held === undefined) {
+        held = chunk
+        return true
+      }
+      cork()
+      open()
+      return response.write(chunk)
+    },
+    onDrain: (drained) => response.once('drain', drained),
+    heartbeat: (beat) => {
+      if (isOpen && !response.writableNeedDrain) response.write(beat)
+    },
+    end: (_error, farewell) => {
+      if (isOpen || farewell !== undefined) {
+        open()
+        return end(response, farewell, delivery)
+      }
+      if (!hasNoBody(response)) response.setHeader('content-length', held?.length ?? 0)
+      return end(response, held, delivery)
+    },
+    cut: () => response.destroy(),
+  }
+}
+
 const carryOut = (response: ServerResponse, answer: HttpAnswer, delivery: Delivery): Promise<void> => {
   response.statusCode = answer.status
   response.setHeader('cache-control', 'no-cache, private')
   setHeaders(response, answer.headers)
+  if (answer._tag === 'Stream') return pump(answer, responseSink(response, delivery), delivery)
   if (answer._tag === 'Bytes') return sendChunks(response, answer.chunks, delivery)
   const body = Buffer.from(JSON.stringify(answer.value))
   response.setHeader('content-type', 'application/json')

@@ -1,8 +1,9 @@
 import type { IncomingMessage } from 'node:http'
 
-import { badRequest, type AggregatorError, type Result } from '../errors.ts'
+import { badRequest, type AggregatorError } from '../errors.ts'
 import { E, pipe } from '../fp.ts'
-import type { JsonBody } from '../http.ts'
+import type { ByteStream, HttpRequest, JsonBody } from '../http.ts'
+import { bodyStream, type BodyStream } from './body-stream.ts'
 
 /** A request that passed body parsers on its way, or not. */
 export type HostRequest = IncomingMessage & { readonly body?: unknown; readonly rawBody?: unknown }
@@ -22,13 +23,12 @@ const parse = (text: string): E.Either<AggregatorError, JsonBody> =>
 
 const tooLarge = (limitBytes: number): AggregatorError => ({ _tag: 'BodyTooLarge', limitBytes, option })
 
-/** A body that is read when somebody asks, as long as somebody waits. */
-export interface BodyReader {
-  /**
-   * The body as JSON, whatever its Content-Type says: `curl -d` says form. Fails with BadRequest, BodyTooLarge,
-   * UnsupportedMediaType (compressed, or consumed as something else), Cancelled (the client left, or `stop`).
-   */
-  readonly readJson: Result<JsonBody>
+/**
+ * A body that is read when somebody asks, as long as somebody waits; as JSON whatever its Content-Type says: `curl -d` says form.
+ * Fails with BadRequest, BodyTooLarge, UnsupportedMediaType (compressed where JSON is wanted, or consumed as something else),
+ * Cancelled (the client left, or `stop`).
+ */
+export interface BodyReader extends Pick<HttpRequest, 'readJson' | 'readBytes' | 'streamBody'> {
   /** Nobody waits any more: gives back what was read so far. */
   readonly stop: () => void
 }
@@ -37,65 +37,99 @@ const isForm = (request: IncomingMessage): boolean =>
   /^\s*(application\/x-www-form-urlencoded|multipart\/)/i.test(request.headers['content-type'] ?? '')
 
 /** Somebody before us has read the stream: what he made of it is all there is. Never wait for bytes that cannot come. */
+const wasRead = (request: IncomingMessage): boolean => request.readableDidRead || request.readableEnded
+
+const readBefore: AggregatorError = {
+  _tag: 'UnsupportedMediaType',
+  message: 'the body was read before it came here, and not as JSON: mount the aggregator before body parsers',
+}
+
+const textOf = ({ body, rawBody }: HostRequest): Buffer | string | undefined =>
+  [rawBody, body].find((given) => Buffer.isBuffer(given)) ?? (typeof body === 'string' ? body : undefined)
+
 const fromParsed = (request: HostRequest): E.Either<AggregatorError, JsonBody> => {
-  const { body, rawBody } = request
-  if (Buffer.isBuffer(rawBody)) return parse(rawBody.toString())
-  if (Buffer.isBuffer(body)) return parse(body.toString())
-  if (typeof body === 'string') return parse(body)
-  if (body === undefined || body === null || isForm(request)) {
-    return E.left({
-      _tag: 'UnsupportedMediaType',
-      message: 'the body was read before it came here, and not as JSON: mount the aggregator before body parsers',
-    })
-  }
+  const { body } = request
+  const text = textOf(request)
+  if (text !== undefined) return parse(text.toString())
+  if (body === undefined || body === null || isForm(request)) return E.left(readBefore)
   return E.tryCatch((): JsonBody => ({ value: body, text: JSON.stringify(body) }), notJson)
 }
 
-/** Looks at nothing and attaches nothing before `readJson` is run. */
+/** No body is rebuilt but JSON: of a form or a multipart body, what its parser made of it is not what came. */
+const bytesOfParsed = (request: HostRequest): E.Either<AggregatorError, Uint8Array> => {
+  const text = textOf(request)
+  if (text !== undefined) return E.right(Buffer.from(text))
+  if (!hasBody(request)) return E.right(new Uint8Array())
+  return pipe(
+    fromParsed(request),
+    E.map((json) => Buffer.from(json.text)),
+  )
+}
+
+/** RFC 9112, 6.3: a request has a body when one of these says so. */
+const hasBody = ({ headers }: IncomingMessage): boolean =>
+  headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+
+const concat = (chunks: ReadonlyArray<Uint8Array>): Uint8Array =>
+  chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)
+
+const once = async function* (chunk: Uint8Array): AsyncGenerator<E.Either<AggregatorError, Uint8Array>> {
+  yield await Promise.resolve(E.right(chunk))
+}
+
+const fails = async function* (error: AggregatorError): AsyncGenerator<E.Either<AggregatorError, Uint8Array>> {
+  yield await Promise.resolve(E.left(error))
+}
+
+/** Looks at nothing and attaches nothing before one of its readers is run. */
 export const bodyReader = (request: HostRequest, limitBytes: number): BodyReader => {
-  let stop = (): void => undefined
+  let reading: BodyStream | undefined
 
-  const readBytes = (): Promise<E.Either<AggregatorError, Buffer>> =>
-    new Promise((resolve) => {
-      const chunks: Buffer[] = []
-      let size = 0
-      const settle = (result: E.Either<AggregatorError, Buffer>): void => {
-        request.off('data', take).off('end', end).off('close', leave).off('error', leave)
-        chunks.length = 0
-        resolve(result)
-      }
-      const take = (chunk: Buffer): void => {
-        size += chunk.length
-        if (size > limitBytes) settle(E.left(tooLarge(limitBytes)))
-        else chunks.push(chunk)
-      }
-      const end = (): void => {
-        settle(E.right(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)))
-      }
-      const leave = (): void => {
-        settle(E.left({ _tag: 'Cancelled' }))
-      }
-      stop = leave
-      request.on('data', take).on('end', end).on('close', leave).on('error', leave)
-    })
+  const begin = (): ByteStream => {
+    reading = bodyStream(request, limitBytes, tooLarge(limitBytes))
+    return reading.chunks
+  }
+  const isTooLarge = (): boolean => Number(request.headers['content-length'] ?? 0) > limitBytes
 
-  const read = async (): Promise<E.Either<AggregatorError, JsonBody>> => {
-    if (request.readableDidRead || request.readableEnded) return fromParsed(request)
+  const collect = async (): Promise<E.Either<AggregatorError, Uint8Array>> => {
+    if (isTooLarge()) return E.left(tooLarge(limitBytes))
+    const chunks: Uint8Array[] = []
+    for await (const chunk of begin()) {
+      if (E.isLeft(chunk)) return chunk
+      chunks.push(chunk.right)
+    }
+    return E.right(concat(chunks))
+  }
+  const readBytes = async (): Promise<E.Either<AggregatorError, Uint8Array>> => {
+    if (wasRead(request)) return bytesOfParsed(request)
+    return hasBody(request) ? collect() : E.right(new Uint8Array())
+  }
+  const readJson = async (): Promise<E.Either<AggregatorError, JsonBody>> => {
+    if (wasRead(request)) return fromParsed(request)
     const encoding = request.headers['content-encoding'] ?? 'identity'
     if (encoding !== 'identity') {
       return E.left({ _tag: 'UnsupportedMediaType', message: 'expected a body without content encoding' })
     }
-    if (Number(request.headers['content-length'] ?? 0) > limitBytes) return E.left(tooLarge(limitBytes))
     return pipe(
-      await readBytes(),
-      E.flatMap((bytes) => parse(bytes.toString())),
+      await collect(),
+      E.flatMap((bytes) => parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString())),
     )
   }
-
+  const streamBody = (): ByteStream | undefined => {
+    if (wasRead(request)) {
+      const parsed = bytesOfParsed(request)
+      if (E.isLeft(parsed)) return fails(parsed.left)
+      return parsed.right.length === 0 ? undefined : once(parsed.right)
+    }
+    if (!hasBody(request)) return undefined
+    return isTooLarge() ? fails(tooLarge(limitBytes)) : begin()
+  }
   return {
-    readJson: read,
+    readJson,
+    readBytes,
+    streamBody,
     stop: () => {
-      stop()
+      reading?.stop()
     },
   }
 }

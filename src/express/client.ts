@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
+import type { AggregatorError } from '../errors.ts'
+
 /** Callbacks by socket, behind one listener each: pipelined requests share a socket, and Node warns of many listeners. */
 const leavers = new WeakMap<Socket, Set<() => void>>()
 
@@ -25,9 +27,11 @@ const onSocketClose = (socket: Socket, callback: () => void): (() => void) => {
 export interface Client {
   /** Aborted when it leaves, or when `cancel` is called. */
   readonly signal: AbortSignal
-  /** Resolves when it has its answer or has left. */
-  readonly over: Promise<void>
+  /** Resolves when it has its answer or has left, with what kept the answer from being whole. */
+  readonly over: Promise<AggregatorError | undefined>
   readonly cancel: () => void
+  /** What keeps the answer from being whole; the first one counts. */
+  readonly fail: (error: AggregatorError) => void
 }
 
 /** `undefined`: it has left already. A response that is queued behind another has no socket, so the request's is watched too. */
@@ -37,19 +41,24 @@ export const watchClient = (request: IncomingMessage, response: ServerResponse):
   const cancel = (): void => {
     controller.abort()
   }
-  const over = new Promise<void>((resolve) => {
+  let failure: AggregatorError | undefined
+  const fail = (error: AggregatorError): void => {
+    failure ??= error
+  }
+  const over = new Promise<AggregatorError | undefined>((resolve) => {
     const end = (): void => {
       forget()
       response.off('close', end).off('finish', end)
       if (!response.writableFinished) {
+        fail({ _tag: 'Cancelled' })
         cancel()
         // A queued response hears nothing of it by itself.
         response.destroy()
       }
-      resolve()
+      resolve(failure)
     }
     const forget = onSocketClose(request.socket, end)
     response.on('close', end).on('finish', end)
   })
-  return { signal: controller.signal, over, cancel }
+  return { signal: controller.signal, over, cancel, fail }
 }

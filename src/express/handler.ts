@@ -6,7 +6,7 @@ import { failure, type Arrival, type HttpAnswer } from '../http.ts'
 import { send } from './answer.ts'
 import { bodyReader, discardRest, type BodyReader, type HostRequest } from './body.ts'
 import { watchClient, type Client } from './client.ts'
-import { userOf } from './user.ts'
+import { askFor, userOf, type Authenticate } from './user.ts'
 
 /** Behind the door: who claims a request, and how a claimed one is served. `A` is the claim, which the door only hands on. */
 export interface Inside<A> {
@@ -15,6 +15,8 @@ export interface Inside<A> {
   readonly serve: (claim: A, arrival: Arrival, signal: AbortSignal, refusal?: AggregatorError) => Result<HttpAnswer>
   readonly bodyLimitBytes: number
   readonly stallMs: number
+  /** Says who asks; left out: whoever the host's middlewares left on the request. */
+  readonly authenticate?: Authenticate | undefined
 }
 
 export interface Door {
@@ -46,9 +48,9 @@ interface Running {
  * The door between Express and the pipeline. A request that nobody claims goes to `next()`, synchronously, with no argument and
  * untouched. A claimed one is read, served and answered here; a client that leaves aborts what it waits for at once.
  */
-export const door = <A>({ match, serve, bodyLimitBytes, stallMs }: Inside<A>): Door => {
+export const door = <A>({ match, serve, bodyLimitBytes, stallMs, authenticate }: Inside<A>): Door => {
   const running = new Set<Running>()
-  let isDraining = false
+  const draining = new AbortController()
 
   /** What the host left on the request may throw when it is looked at. */
   const begin = (claim: A, request: HostRequest, client: Client, body: BodyReader): Result<HttpAnswer> => {
@@ -56,12 +58,15 @@ export const door = <A>({ match, serve, bodyLimitBytes, stallMs }: Inside<A>): D
       const arrival: Arrival = {
         method: request.method ?? '',
         headers: request.headers,
-        user: userOf(request),
+        user: authenticate === undefined ? userOf(request) : undefined,
         receivedAtMs: Date.now(),
         over: client.over,
         readJson: body.readJson,
+        readBytes: body.readBytes,
+        streamBody: body.streamBody,
+        ...(authenticate === undefined ? {} : { authenticate: askFor(authenticate, request) }),
       }
-      return serve(claim, arrival, client.signal, isDraining ? closing : undefined)
+      return serve(claim, arrival, client.signal, draining.signal.aborted ? closing : undefined)
     } catch (cause) {
       return TE.left(unexpected(cause))
     }
@@ -70,8 +75,12 @@ export const door = <A>({ match, serve, bodyLimitBytes, stallMs }: Inside<A>): D
   const answer = async (claim: A, request: HostRequest, response: ServerResponse, client: Client): Promise<void> => {
     const body = bodyReader(request, bodyLimitBytes)
     const result = await begin(claim, request, client, body)()
+    // a stream may be what is made of the body, bit by bit
+    if (!(E.isRight(result) && result.right._tag === 'Stream')) body.stop()
+    const { over, fail } = client
+    const delivery = { stallMs, over, shutdown: draining.signal, onFailure: fail }
+    await send(response, E.isRight(result) ? result.right : refusal(result.left), delivery)
     body.stop()
-    await send(response, E.isRight(result) ? result.right : refusal(result.left), { stallMs, over: client.over })
     discardRest(request)
   }
 
@@ -89,7 +98,7 @@ export const door = <A>({ match, serve, bodyLimitBytes, stallMs }: Inside<A>): D
   }
 
   const drain = async (graceMs: number): Promise<void> => {
-    isDraining = true
+    draining.abort()
     const after = (delayMs: number, cut: (entry: Running) => void): NodeJS.Timeout =>
       setTimeout(() => {
         for (const entry of running) cut(entry)

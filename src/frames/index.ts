@@ -1,6 +1,6 @@
-import { E } from '../fp.ts'
+import { E, pipe } from '../fp.ts'
 import type { DataFrameFormat, DataResponse } from '../plugin.ts'
-import type { EncodeQueryData } from '../service.ts'
+import type { EncodeFrame, EncodeQueryData } from '../service.ts'
 import { arrowFrame, jsonFrame, type WriteFrame } from './frame.ts'
 import { output, takeChunk, writeText, type Chunks } from './output.ts'
 import { FrameError } from './refuse.ts'
@@ -73,3 +73,16 @@ export const encodeQueryData: EncodeQueryData = ({ responses }) => {
   }
   return E.right({ [Symbol.iterator]: () => writeResponses(ready) })
 }
+
+function* writeOne(writeFrame: WriteFrame): Chunks {
+  const out = output
+  yield* writeFrame(out)
+  yield takeChunk(out)
+}
+
+/** One frame as Grafana's data frame JSON, made while it is pulled. */
+export const encodeFrame: EncodeFrame = (bytes, format) =>
+  pipe(
+    E.tryCatch(() => FORMATS[format](bytes), reasonOf),
+    E.map((writeFrame) => ({ [Symbol.iterator]: () => writeOne(writeFrame) })),
+  )

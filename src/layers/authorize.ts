@@ -1,4 +1,4 @@
-import type { Authorize, Decision, RequestAttributes } from '../authorization.ts'
+import type { Authorize, Decision, RequestAttributes, RouteAccess } from '../authorization.ts'
 import { unexpected, type AggregatorError, type Result } from '../errors.ts'
 import { pipe, TE } from '../fp.ts'
 import type { HttpRequest } from '../http.ts'
@@ -54,7 +54,7 @@ const forbidden = (
     (reason === undefined ? '' : `: ${reason}`),
 })
 
-const ask = async (hook: Authorize, attributes: RequestAttributes): Promise<Exclude<Decision, boolean>> => {
+const answerOf = async (hook: Authorize, attributes: RequestAttributes): Promise<Exclude<Decision, boolean>> => {
   const decision = await hook(attributes)
   if (typeof decision === 'boolean') return { allowed: decision }
   if (typeof decision.allowed === 'boolean') return decision
@@ -63,21 +63,44 @@ const ask = async (hook: Authorize, attributes: RequestAttributes): Promise<Excl
 
 const decide = (hook: Authorize, attributes: RequestAttributes): Result<void> =>
   pipe(
-    TE.tryCatch(() => ask(hook, attributes), unexpected),
+    TE.tryCatch(() => answerOf(hook, attributes), unexpected),
     TE.flatMap(({ allowed, reason }) => (allowed ? TE.right(undefined) : TE.left(forbidden(attributes, reason)))),
   )
 
+/** Each role may do what those before it may. Source: RoleType of Grafana. */
+const roles: ReadonlyArray<string | undefined> = ['Viewer', 'Editor', 'Admin']
+
+/** Without a hook nobody knows what an action means: only a role can be told from the user himself. */
+const byRole = ({ user, ...attributes }: RequestAttributes, { reqAction, reqRole }: RouteAccess): Result<void> => {
+  if (reqAction !== undefined) {
+    return TE.left(forbidden({ user, ...attributes }, `action "${reqAction}" needs option authorize`))
+  }
+  const isEnough = roles.includes(reqRole) && roles.indexOf(user?.role) >= roles.indexOf(reqRole)
+  return isEnough ? TE.right(undefined) : TE.left(forbidden({ user, ...attributes }, `needs role "${reqRole ?? ''}"`))
+}
+
 /**
- * Asks the host's hook with the full attributes, for no longer than a request may take; without a hook, authorization is the
- * business of what stands before us.
+ * Asks the host's hook with the full attributes, for no longer than a request may take, and once more for what a route of a
+ * plugin.json asks for. Without a hook, authorization is the business of what stands before us, but for such routes, which it
+ * knows nothing of.
  */
 export const authorize =
   (hook: Authorize | undefined): Layer =>
-  (next) =>
-    hook === undefined
-      ? next
-      : (request, env) =>
-          pipe(
-            () => inTime(env, env.timeoutMs, decide(hook, attributesOf(request, env))),
-            TE.flatMap(() => next(request, env)),
-          )
+  (next) => {
+    if (hook === undefined) {
+      return (request, env) =>
+        next(request, { ...env, mayAccess: (access) => byRole(attributesOf(request, env), access) })
+    }
+    const ask =
+      (attributes: RequestAttributes, env: CallEnv): Result<void> =>
+      () =>
+        inTime(env, env.timeoutMs, decide(hook, attributes))
+    return (request, env) => {
+      const attributes = attributesOf(request, env)
+      const mayAccess = (access: RouteAccess): Result<void> => ask({ ...attributes, access }, env)
+      return pipe(
+        ask(attributes, env),
+        TE.flatMap(() => next(request, { ...env, mayAccess })),
+      )
+    }
+  }

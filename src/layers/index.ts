@@ -1,29 +1,33 @@
 import type { Authorize } from '../authorization.ts'
 import type { Handle, Layer } from '../service.ts'
 import type { Observer } from '../telemetry.ts'
+import { authenticate } from './authenticate.ts'
 import { authorize } from './authorize.ts'
-import { deadline } from './deadline.ts'
-import { headerPolicy } from './header-policy.ts'
+import { deadline, type Deadlines } from './deadline.ts'
+import { headerPolicy, responseHeaders, type HeaderNames } from './header-policy.ts'
 import { limits, type InFlightLimits } from './limits.ts'
 import { telemetry } from './telemetry.ts'
 import { total } from './total.ts'
+
+export { responseHeaders }
 
 export interface LayerOptions {
   readonly observe: Observer
   readonly authorize: Authorize | undefined
   readonly inFlight: InFlightLimits
-  readonly requestTimeoutMs: number
-  readonly requestHeaders: ReadonlyArray<string>
+  readonly deadlines: Deadlines
+  readonly headers: HeaderNames
 }
 
 /** The cross-cutting rules, in order, the first outermost. Everything that answers a claimed request passes all of them. */
 export const layers = (options: LayerOptions): ReadonlyArray<Layer> => [
   total,
   telemetry(options.observe),
+  authenticate,
   authorize(options.authorize),
   limits(options.inFlight),
-  deadline(options.requestTimeoutMs),
-  headerPolicy(options.requestHeaders),
+  deadline(options.deadlines),
+  headerPolicy(options.headers),
 ]
 
 /**

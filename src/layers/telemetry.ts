@@ -1,13 +1,19 @@
-import { toStatus, type Result } from '../errors.ts'
+import { toStatus, type AggregatorError, type Result } from '../errors.ts'
 import { E } from '../fp.ts'
-import type { HttpAnswer } from '../http.ts'
+import type { HttpAnswer, StreamAnswer } from '../http.ts'
 import type { Layer } from '../service.ts'
 import { observeAll, type Observer } from '../telemetry.ts'
 import { total } from './total.ts'
 
+const failureOf = (
+  { isEndless = false }: StreamAnswer,
+  error: AggregatorError | undefined,
+): AggregatorError | undefined =>
+  error?._tag === 'Cancelled' || (isEndless && error?._tag === 'PluginTimeout') ? undefined : error
+
 /**
  * Tells an observer of each request, once when it begins and once when it ends, however it ends: also when a layer further in
- * throws. The observer decides in which context the request is answered, never whether: one that throws is left out.
+ * throws. A stream ends with its last chunk; that its reader leaves, or an endless one has had its time, is no failure. The observer decides in which context the request is answered, never whether: one that throws is left out.
  */
 export const telemetry =
   (observe: Observer): Layer =>
@@ -23,16 +29,16 @@ export const telemetry =
       within?.(() => void start())
       const result = await start()
       const durationMs = performance.now() - startedMs
-      ended(
-        E.isLeft(result)
-          ? { code: toStatus(result.left).code, durationMs, error: result.left }
-          : {
-              code: result.right.status,
-              durationMs,
-              error: undefined,
-              errorSource: result.right._tag === 'Bytes' ? result.right.errorSource : undefined,
-            },
-      )
+      if (E.isLeft(result)) ended({ code: toStatus(result.left).code, durationMs, error: result.left })
+      else if (result.right._tag === 'Stream') {
+        const answer = result.right
+        void request.over.then((error) => {
+          ended({ code: answer.status, durationMs: performance.now() - startedMs, error: failureOf(answer, error) })
+        })
+      } else {
+        const errorSource = result.right._tag === 'Bytes' ? result.right.errorSource : undefined
+        ended({ code: result.right.status, durationMs, error: undefined, errorSource })
+      }
       return result
     }
   }

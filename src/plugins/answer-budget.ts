@@ -3,7 +3,7 @@ export interface AnswerBudget {
   /** Whether there is room for one more answer, of whatever size. */
   hasRoom(): boolean
   /** Counts an answer until `over` resolves; false, and nothing is counted, when the budget is used up. */
-  hold(bytes: number, over: Promise<void>): boolean
+  hold(bytes: number, over: Promise<unknown>): boolean
 }
 
 /** No more than `limitBytes` are held at once, except that one answer of any size is taken while nothing else is held. */

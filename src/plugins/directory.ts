@@ -18,7 +18,7 @@ const isPlain = (value: string): boolean => /^(?:true|false|[a-z]{1,6}|\d{1,6})$
 /** What all processes of a directory share. */
 type Shared = Pick<StartOptions, 'settings' | 'answerBudget' | 'runDirectory' | 'running'>
 
-const toMember = ({ id, version, directory, executable }: FoundPlugin, shared: Shared): Member => {
+const toMember = ({ id, version, directory, executable, pluginJson }: FoundPlugin, shared: Shared): Member => {
   const { env, settings } = shared.settings
   const own = ofPlugin(settings, id) ?? {}
   const given = [...Object.values(env), ...Object.values(own)]
@@ -35,6 +35,7 @@ const toMember = ({ id, version, directory, executable }: FoundPlugin, shared: S
   return {
     id,
     version,
+    pluginJson,
     start: (signal, onSuspect) => startProcess(options, signal, onSuspect),
     stamp: () => stampOf(directory, executable),
     secrets,

@@ -15,6 +15,7 @@ export interface FoundPlugin {
   readonly directory: string
   /** Relative to `directory`, without platform. */
   readonly executable: string
+  readonly pluginJson: PluginJson
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
@@ -85,7 +86,14 @@ export const findPlugins = (root: string, logger: Logger): ReadonlyArray<FoundPl
     else if (executable === undefined || executable === '')
       skip('expected "executable", as "backend" is true, got nothing')
     else if (!isInside(executable)) skip(`expected "executable" inside the plugin's directory, got "${executable}"`)
-    else found.set(id, { id, version: info?.version ?? '', directory: join(file, '..'), executable })
+    else
+      found.set(id, {
+        id,
+        version: info?.version ?? '',
+        directory: join(file, '..'),
+        executable,
+        pluginJson: plugin.right,
+      })
   }
   return [...found.values()]
 }

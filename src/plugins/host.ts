@@ -1,3 +1,4 @@
+import type { PluginJson } from '../api/plugin-json.ts'
 import type { InstalledPlugin, PluginHost } from '../plugin.ts'
 import type { PluginChange, PluginWatcher } from '../plugin-status.ts'
 import type { PluginSettings } from './options.ts'
@@ -11,6 +12,7 @@ export interface Member {
   readonly id: string
   /** Empty when unknown. */
   readonly version: string
+  readonly pluginJson?: PluginJson
   readonly start: StartPeer
   /** Identity of its program as it is now, undefined when it is gone; left out where nothing can be replaced. */
   readonly stamp?: () => string | undefined
@@ -89,7 +91,7 @@ export const createHost = (
 ): LivingPluginHost => {
   const watchers = createWatchers(settings)
   const entries = new Map<string, Entry>()
-  for (const { id, version, ...member } of members) {
+  for (const { id, version, pluginJson, ...member } of members) {
     const supervisor = createSupervisor({
       plugin: { id, version },
       ...member,
@@ -98,7 +100,8 @@ export const createHost = (
       random,
       onChange: watchers.tell,
     })
-    entries.set(id, { installed: { id, version, client: supervisor.client }, supervisor })
+    const json = pluginJson === undefined ? {} : { pluginJson }
+    entries.set(id, { installed: { id, version, ...json, client: supervisor.client }, supervisor })
   }
   const supervisors = [...entries.values()].map(({ supervisor }) => supervisor)
   if (settings.prewarm) void prewarm(supervisors, settings, clock)

@@ -50,6 +50,8 @@ const fieldsOf: { readonly [Tag in AggregatorError['_tag']]: Fields<Extract<Aggr
   NotImplemented: { message: isText },
   BadPlugin: { message: isText, cause: isAnything },
   PluginUnavailable: { message: isText, retryAfterSeconds: isAmount, cause: isAnything },
+  BadGateway: { message: isText, cause: isAnything },
+  GatewayTimeout: { message: isText },
   PluginTimeout: { message: isText },
   Cancelled: {},
   Unexpected: { cause: isAnything },

@@ -8,7 +8,7 @@ import { json, type HttpAnswer, type HttpRequest, type JsonBody, type User } fro
 import { jsonPatchText } from '../json-patch.ts'
 import { pluginContextOf } from '../plugin-context.ts'
 import type { AdmissionOperation, AdmissionRequest, MutationResponse, ValidationResponse } from '../plugin.ts'
-import { toHandle, type PluginEnv, type ServiceDefinition } from '../service.ts'
+import { asJson, toHandle, type PluginEnv, type ServiceDefinition } from '../service.ts'
 
 /** A review, read. Its objects are texts only: as values they would be many times that size. */
 interface AdmissionCall {
@@ -139,6 +139,7 @@ export const admission: ServiceDefinition = {
       method: 'POST',
       path: '/admission/mutate',
       handle: toHandle({
+        read: asJson,
         decode: decodeReview,
         call: callAdmission<MutationResponse>((request, env) => env.plugin.client.mutateAdmission(request, env)),
         encode: (answer, call) =>
@@ -152,6 +153,7 @@ export const admission: ServiceDefinition = {
       method: 'POST',
       path: '/admission/validate',
       handle: toHandle({
+        read: asJson,
         decode: decodeReview,
         call: callAdmission<ValidationResponse>((request, env) => env.plugin.client.validateAdmission(request, env)),
         encode: (answer, call) => E.right(review(call, answer)),

@@ -5,13 +5,15 @@ import { bytes, type HeaderMap } from '../http.ts'
 import { pluginContextOf } from '../plugin-context.ts'
 import type { DataResponse, QueryDataResponse } from '../plugin.ts'
 import {
+  asJson,
   toHandle,
-  type EncodeQueryData,
+  type FrameEncoders,
   type PluginEnv,
   type ServiceDefinition,
   type ServiceRoute,
 } from '../service.ts'
 import { pluginHeaders } from './plugin-headers.ts'
+import { instancePaths } from './paths.ts'
 import { decodeQuery, type QueryCall } from './query-request.ts'
 
 /** By code point, as Go compares texts; `<` compares halves of surrogate pairs. */
@@ -54,10 +56,7 @@ const headers: HeaderMap = { 'content-type': 'application/json' }
 const routesOf =
   (handle: ServiceRoute['handle']) =>
   (_entry: Service, { spec }: DataPlaneService): ReadonlyArray<ServiceRoute> =>
-    (spec.pluginType === 'app'
-      ? ['/namespaces/{namespace}/query']
-      : ['/namespaces/{namespace}/connections/{uid}/query', '/namespaces/{namespace}/datasources/{uid}/query']
-    ).map((path) => ({ method: 'POST', path, handle }))
+    instancePaths(spec.pluginType, '/query').map((path) => ({ method: 'POST', path, handle }))
 
 const callQuery = (call: QueryCall, env: PluginEnv): Result<QueryDataResponse> =>
   pipe(
@@ -69,10 +68,11 @@ const callQuery = (call: QueryCall, env: PluginEnv): Result<QueryDataResponse> =
   )
 
 /** Queries: `POST …/{connections,datasources}/{uid}/query` becomes QueryData, its frames become Grafana's JSON. */
-export const query = (encodeQueryData: EncodeQueryData): ServiceDefinition => ({
+export const query = ({ encodeQueryData }: FrameEncoders): ServiceDefinition => ({
   type: 'query',
   routes: routesOf(
     toHandle({
+      read: asJson,
       decode: decodeQuery,
       call: callQuery,
       encode: (answer) =>

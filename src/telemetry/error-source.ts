@@ -8,6 +8,9 @@ export const errorSourceOf = (error: AggregatorError): ErrorSource | 'aggregator
   switch (error._tag) {
     case 'PluginFailed':
       return error.source
+    case 'BadGateway':
+    case 'GatewayTimeout':
+      return 'downstream'
     case 'BadPlugin':
     case 'NotImplemented':
     case 'PluginTimeout':

@@ -8,7 +8,9 @@ const levelOf = (error: AggregatorError): 'debug' | 'warn' | 'error' => {
   switch (error._tag) {
     case 'Unexpected':
       return 'error'
+    case 'BadGateway':
     case 'BadPlugin':
+    case 'GatewayTimeout':
     case 'PluginFailed':
     case 'PluginTimeout':
     case 'PluginUnavailable':

@@ -7,8 +7,10 @@ import type { Authorize } from '../authorization.ts'
 import { dispatch, requestHeaders } from '../dispatch.ts'
 import { badRequest } from '../errors.ts'
 import { E, TE } from '../fp.ts'
+import { silentLogger } from '../logger.ts'
+import { createSharedStreams } from '../streams/index.ts'
 import { failure, type Arrival, type HttpAnswer, type User } from '../http.ts'
-import { applyLayers, layers } from '../layers/index.ts'
+import { applyLayers, layers, responseHeaders } from '../layers/index.ts'
 import { defaults } from '../options.ts'
 import type { PluginContextProvider } from '../plugin.ts'
 import { match } from '../routing/match.ts'
@@ -90,7 +92,9 @@ const arrivalOf = ({ method, headers = {}, body, bodyText, user, receivedAt }: R
     headers: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value])),
     user,
     receivedAtMs: Date.parse(receivedAt ?? '2026-01-01T00:00:00Z'),
-    over: Promise.resolve(),
+    over: Promise.resolve(undefined),
+    readBytes: TE.right(Buffer.from(text)),
+    streamBody: () => undefined,
     readJson: TE.fromEither(
       E.tryCatch(
         () => ({ value: JSON.parse(text) as unknown, text }),
@@ -102,7 +106,11 @@ const arrivalOf = ({ method, headers = {}, body, bodyText, user, receivedAt }: R
 
 const responseOf = (answer: HttpAnswer): unknown => {
   const body =
-    answer._tag === 'Json' ? answer.value : (JSON.parse(Buffer.concat([...answer.chunks]).toString()) as unknown)
+    answer._tag === 'Json'
+      ? answer.value
+      : answer._tag === 'Bytes'
+        ? (JSON.parse(Buffer.concat([...answer.chunks]).toString()) as unknown)
+        : undefined
   return toPlain({ status: answer.status, headers: answer.headers, body })
 }
 
@@ -136,15 +144,24 @@ const checkCase = async (folder: string, options: FixtureOptions): Promise<void>
       ? await readAnswer(await readJsonFile(answerFile), folder)
       : { error: { _tag: 'NotImplemented', message: 'the fixture has no 3-answer.json' } },
   )
-  const { reads, writes, requestTimeoutMs, userAgent } = defaults
+  const { reads, writes, longRunning, requestTimeoutMs, longRunningTimeoutMs, userAgent } = defaults
   const list = layers({
     observe: () => ({ ended: () => undefined }),
     authorize,
-    inFlight: { reads, writes },
-    requestTimeoutMs,
-    requestHeaders,
+    inFlight: { reads, writes, longRunning },
+    deadlines: { requestTimeoutMs, longRunningTimeoutMs },
+    headers: { request: requestHeaders, response: responseHeaders },
   })
-  const run = dispatch({ handle: applyLayers(list), plugins: plugins.host, contexts, userAgent, requestTimeoutMs })
+  const run = dispatch({
+    handle: applyLayers(list),
+    plugins: plugins.host,
+    contexts,
+    userAgent,
+    requestTimeoutMs,
+    forward: () => TE.left({ _tag: 'NotImplemented', message: 'the fixture has no answer of a datasource' }),
+    streams: createSharedStreams({ logger: silentLogger }),
+    forwardedHeaders: [],
+  })
   const result = await run(matched, arrivalOf(request), new AbortController().signal)()
   const [call] = plugins.calls
   if (call !== undefined) await checkStation(folder, '2-call.json', toPlain(call), record)

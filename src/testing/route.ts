@@ -1,6 +1,6 @@
 import { parseDataPlaneService } from '../api/validation.ts'
 import type { StatusCause } from '../api/status.ts'
-import { encodeQueryData } from '../frames/index.ts'
+import { encodeFrame, encodeQueryData } from '../frames/index.ts'
 import { E } from '../fp.ts'
 import { match } from '../routing/match.ts'
 import { compile, verdictsOf, type RouteTable } from '../routing/table.ts'
@@ -31,7 +31,7 @@ export const tableOf = (services: Iterable<unknown>): RouteTable => {
     const result = parseDataPlaneService(service)
     return E.isLeft(result) ? fail(index, result.left) : result.right
   })
-  const table = compile(parsed, serviceDefinitions(encodeQueryData))
+  const table = compile(parsed, serviceDefinitions({ encodeQueryData, encodeFrame }))
   for (const { service, conflicts } of verdictsOf(table)) {
     if (conflicts.length > 0) fail(parsed.indexOf(service), conflicts)
   }

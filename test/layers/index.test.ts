@@ -49,14 +49,14 @@ const arrival = (method: string): Arrival => ({
   headers: { 'content-type': 'application/json' },
   user: undefined,
   receivedAtMs: 0,
-  over: Promise.resolve(),
+  over: Promise.resolve(undefined),
   readJson: TE.right({ value: body, text: JSON.stringify(body) }),
 })
 
 const options: LayerOptions = {
   observe: () => ({ ended: () => undefined }),
   authorize: () => true,
-  inFlight: { reads: 10, writes: 10 },
+  inFlight: { reads: 10, writes: 10, longRunning: 10 },
   requestTimeoutMs: 60_000,
   requestHeaders,
 }
@@ -120,7 +120,7 @@ for (const [title, method, url] of requests) {
     t.deepEqual(codes, [code])
     t.deepEqual(asked, [match(table, method, url)?.path])
     const refused = await serve(layers({ ...options, authorize: () => false }), method, url)
-    const busy = await serve(layers({ ...options, inFlight: { reads: 0, writes: 0 } }), method, url)
+    const busy = await serve(layers({ ...options, inFlight: { reads: 0, writes: 0, longRunning: 0 } }), method, url)
     const left = await serve(layers(options), method, url, AbortSignal.abort())
     t.deepEqual([refused, busy, left].map(tagOf), ['Forbidden', 'TooManyRequests', 'Cancelled'])
   })
@@ -133,13 +133,15 @@ const applied = (
 ) => applyLayers(layers({ ...options, ...changes }))(requestOf(request), envOf({ handle }))()
 
 test('asks for leave before it counts, and counts before it starts the clock', async (t) => {
-  const denied = { authorize: () => false, inFlight: { reads: 0, writes: 0 } }
+  const denied = { authorize: () => false, inFlight: { reads: 0, writes: 0, longRunning: 0 } }
   t.is(tagOf(await applied(() => TE.right(answer), denied)), 'Forbidden')
   t.is(tagOf(await applied(slow().handle, { inFlight: denied.inFlight, requestTimeoutMs: 1 })), 'TooManyRequests')
 })
 
 test('frees its place when the time of a request is over', async (t) => {
-  const handle = applyLayers(layers({ ...options, inFlight: { reads: 1, writes: 1 }, requestTimeoutMs: 1 }))
+  const handle = applyLayers(
+    layers({ ...options, inFlight: { reads: 1, writes: 1, longRunning: 1 }, requestTimeoutMs: 1 }),
+  )
   for (let i = 0; i < 3; i++) {
     t.is(tagOf(await handle(requestOf(), envOf({ handle: slow().handle }))()), 'PluginTimeout')
   }
@@ -166,7 +168,7 @@ for (const [how, handle] of Object.entries(broken)) {
     const run = applyLayers(
       layers({
         ...options,
-        inFlight: { reads: 1, writes: 1 },
+        inFlight: { reads: 1, writes: 1, longRunning: 1 },
         observe: () => ({
           ended: ({ code }) => {
             codes.push(code)

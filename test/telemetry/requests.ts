@@ -1,5 +1,5 @@
 import type { ServiceType } from '../../src/api/dataplane-service.ts'
-import { TE } from '../../src/fp.ts'
+import { E, TE } from '../../src/fp.ts'
 import type { HttpRequest } from '../../src/http.ts'
 import type { Outcome } from '../../src/telemetry.ts'
 import type { CallEnv, Handle } from '../../src/service.ts'
@@ -13,10 +13,26 @@ export const requestOf = (given: Partial<HttpRequest> = {}): HttpRequest => ({
   headers: {},
   user: undefined,
   receivedAtMs: 0,
-  over: Promise.resolve(),
+  over: Promise.resolve(undefined),
   readJson: TE.left({ _tag: 'BadRequest', message: 'nobody reads the body here' }),
+  readBytes: TE.left({ _tag: 'BadRequest', message: 'nobody reads the body here' }),
+  streamBody: () => undefined,
   ...given,
 })
+
+/** What most requests have no use for. */
+export const surroundings: Pick<CallEnv, 'forward' | 'streams' | 'forwardedHeaders'> = {
+  forward: () => TE.left({ _tag: 'BadGateway', message: 'nothing stands behind this' }),
+  streams: {
+    join: async function* () {
+      yield await Promise.resolve(
+        E.left({ _tag: 'PluginUnavailable', message: 'no streams here', retryAfterSeconds: 1 }),
+      )
+    },
+    close: () => Promise.resolve(),
+  },
+  forwardedHeaders: [],
+}
 
 export const envOf = (given: Partial<CallEnv> & { readonly name?: string; readonly handle?: Handle } = {}): CallEnv => {
   const { name = 'prometheus', handle = () => TE.left({ _tag: 'Cancelled' }), ...rest } = given
@@ -39,6 +55,8 @@ export const envOf = (given: Partial<CallEnv> & { readonly name?: string; readon
     plugins: { plugin: () => undefined, close: () => Promise.resolve() },
     contexts: { getInstanceSettings: () => TE.left({ _tag: 'NotFound', message: 'no instance here' }) },
     userAgent: 'Grafana/12.4.0 (linux; amd64)',
+    ...surroundings,
+    mayAccess: () => TE.right(undefined),
     signal: new AbortController().signal,
     timeoutMs: 1000,
     ...rest,

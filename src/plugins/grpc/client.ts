@@ -81,7 +81,7 @@ export const createPluginClient = (
     if (error._tag === 'PluginUnavailable') onUnavailable()
     return error
   }
-  const hold = (bytes: number, over: Promise<void> | undefined): E.Either<AggregatorError, void> =>
+  const hold = (bytes: number, over: Promise<unknown> | undefined): E.Either<AggregatorError, void> =>
     over === undefined || budget.hold(bytes, over) ? E.right(undefined) : E.left(full)
 
   const unary =

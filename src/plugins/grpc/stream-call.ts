@@ -13,11 +13,11 @@ export interface StreamParts<A> {
   readonly begin: (handler: StreamHandler) => E.Either<AggregatorError, RunningCall>
   readonly decode: (message: Buffer) => E.Either<AggregatorError, A>
   /** Counts a message until `over` resolves; Left when there is no room for it. */
-  readonly hold: (bytes: number, over: Promise<void>) => E.Either<AggregatorError, void>
+  readonly hold: (bytes: number, over: Promise<unknown>) => E.Either<AggregatorError, void>
   /** What it means when this is the only message of a stream; `undefined`: nothing but itself. */
   readonly refusal: (message: A) => AggregatorError | undefined
   /** Resolves when no message is needed any more. */
-  readonly over: Promise<void> | undefined
+  readonly over: Promise<unknown> | undefined
 }
 
 /** A message may be of five bytes, and tens of thousands of them be there at once: their reader would have the loop to itself. */
