@@ -44,7 +44,8 @@ export interface PluginOptions {
   /**
    * By plugin id: the format of frames to ask for, `arrow` or `json`. Default: `arrow`. A Go plugin takes up to 5 times the CPU to
    * write JSON, and large answers twice as long; it saves us a fifth of ours on answers of up to 1 MB. Plugins built before 2025
-   * know Arrow alone, and send that.
+   * know Arrow alone, and send that. Chunked queries ask for `json`, whatever this says: of a frame in pieces, only the first then
+   * carries its metadata.
    */
   readonly frameFormat?: Readonly<Record<string, DataFrameFormat>>
   /** How long a request waits for a plugin that starts. Default: 5 s. */

@@ -376,18 +376,14 @@ for (const id of sdks) {
 withGo('takes the chunks of today, and knows that sdk2023 has none', async (t) => {
   const chunksOf = (id: string, queryType: string) =>
     collect(clientFor(id).queryChunkedData(asking(id, [queryOf('A', queryType), queryOf('B', queryType)]), soon()))
-  for (const [id, format] of [
-    ['today', 'arrow'],
-    ['today-json', 'json'],
-  ] as const) {
+  for (const id of ['today', 'today-json']) {
     const { messages, error } = await chunksOf(id, 'rows')
     t.is(error, undefined)
     t.deepEqual(
       messages.map(({ refId, frameId }) => `${refId}${frameId}`),
       ['Ax', 'Ax', 'Ay', 'Ay', 'Bx', 'Bx', 'By', 'By'],
     )
-    t.true(messages.every((message) => message.format === format && message.frame.length > 0 && message.error === ''))
-    if (format === 'arrow') continue
+    t.true(messages.every(({ format, frame, error }) => format === 'json' && frame.length > 0 && error === ''))
     const frames = messages.map(({ frame }) => jsonOf(frame) as { readonly schema?: unknown })
     t.deepEqual(
       frames.map(({ schema }) => schema !== undefined),

@@ -16,6 +16,8 @@ const wellFormed: ReadonlyArray<AggregatorError> = [
   { _tag: 'TooManyRequests', message, retryAfterSeconds: 0 },
   { _tag: 'PluginFailed', message, source: 'downstream', cause: 5n },
   { _tag: 'PluginUnavailable', message, retryAfterSeconds: 1 },
+  { _tag: 'BadGateway', message },
+  { _tag: 'GatewayTimeout', message },
   { _tag: 'Cancelled' },
   { _tag: 'Unexpected', cause: undefined },
 ]
@@ -36,6 +38,8 @@ const malformed: ReadonlyArray<readonly [string, unknown]> = [
   ['no message', { _tag: 'BadRequest' }],
   ['a message that is no text', { _tag: 'BadRequest', message: 5n }],
   ['a cause that is none', { _tag: 'BadRequest', message, causes: [{ reason: 'FieldValueInvalid', field: 5n }] }],
+  ['a gateway that says nothing', { _tag: 'BadGateway', cause: 'x' }],
+  ['a slow gateway that says nothing', { _tag: 'GatewayTimeout' }],
   ['no causes where they are due', { _tag: 'Invalid', message }],
   ['details that no JSON holds', { _tag: 'NotFound', message, details: { name: 5n } }],
   ['no allowed methods', { _tag: 'MethodNotAllowed', method: 'PUT' }],

@@ -66,9 +66,12 @@ export interface Rpcs {
 export interface RpcOptions {
   /** Of one answer; it may have as many responses. */
   readonly maxFrames: number
-  /** Which format of frames to ask for. */
+  /** Which format of frames to ask for in an answer that is whole. */
   readonly frameFormat: DataFrameFormat
 }
+
+/** Of a frame in pieces, only the first then carries its metadata. Source: QueryChunkedData of Grafana, which asks for nothing else. */
+const chunkFormat: DataFrameFormat = 'json'
 
 /** What an answer may have no more of than so many. */
 interface Most<Request> {
@@ -130,7 +133,7 @@ export const createRpcs = ({ maxFrames, frameFormat }: RpcOptions): Rpcs => {
   }
   return {
     queryData: rpc(methods.queryData, toQuery, fromWireQuery, frames),
-    queryChunkedData: rpc(methods.queryChunkedData, toQuery, fromWireChunk, chunk),
+    queryChunkedData: rpc(methods.queryChunkedData, toWireQuery(chunkFormat), fromWireChunk, chunk),
     callResource: rpc(methods.callResource, toWireResource, fromWireResource, headers),
     checkHealth: rpc(methods.checkHealth, asIs, fromWireHealth, plain(shapes.CheckHealthResponse)),
     collectMetrics: rpc(methods.collectMetrics, asIs, fromWireMetrics, plain(shapes.CollectMetricsResponse)),

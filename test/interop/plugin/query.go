@@ -34,6 +34,9 @@ func (i *instance) answer(ctx context.Context, req *backend.QueryDataRequest, qu
 		return backend.DataResponse{Frames: data.Frames{everyType(query), timeSeries(query, 3), data.NewFrame("")}}, nil
 	case "rows":
 		return backend.DataResponse{Frames: data.Frames{timeSeries(query, int(query.MaxDataPoints))}}, nil
+	case "parts":
+		rows := int(query.MaxDataPoints)
+		return backend.DataResponse{Frames: data.Frames{everyType(query), part(query, 0, rows, rows), part(query, 0, rows, rows)}}, nil
 	case "no-frames":
 		return backend.DataResponse{}, nil
 	case "plugin-error":
@@ -117,12 +120,15 @@ func ofBytes(query backend.DataQuery) *data.Frame {
 	return data.NewFrame("bytes", data.NewField("value", nil, values))
 }
 
-func timeSeries(query backend.DataQuery, rows int) *data.Frame {
-	times := make([]time.Time, rows)
-	values := make([]float64, rows)
+func timeSeries(query backend.DataQuery, rows int) *data.Frame { return part(query, 0, rows, rows) }
+
+// The rows before end, of a series of so many.
+func part(query backend.DataQuery, begin, end, rows int) *data.Frame {
+	times := make([]time.Time, end-begin)
+	values := make([]float64, end-begin)
 	for n := range times {
-		times[n] = query.TimeRange.From.Add(time.Duration(n) * time.Second).UTC()
-		values[n] = float64(n) / 4
+		times[n] = query.TimeRange.From.Add(time.Duration(begin+n) * time.Second).UTC()
+		values[n] = float64(begin+n) / 4
 	}
 	frame := data.NewFrame("series",
 		data.NewField("time", nil, times),

@@ -5,13 +5,16 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	stdlog "log"
+	"net/http"
 	"os"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
+	"github.com/grafana/grafana-plugin-sdk-go/backend/resource/httpadapter"
 )
 
 func (i *instance) CallResource(ctx context.Context, req *backend.CallResourceRequest, sender backend.CallResourceResponseSender) error {
@@ -27,6 +30,8 @@ func (i *instance) CallResource(ctx context.Context, req *backend.CallResourceRe
 			"headers": req.Headers,
 			"body":    req.Body,
 		})
+	case "mux":
+		return httpadapter.New(http.HandlerFunc(echoRequest)).CallResource(ctx, req, sender)
 	case "counters":
 		return sendJSON(sender, map[string]any{
 			"instances": counters.instances.Load(), "disposed": counters.disposed.Load(), "cancelled": counters.cancelled.Load(),
@@ -76,6 +81,27 @@ func (i *instance) CallResource(ctx context.Context, req *backend.CallResourceRe
 		return sender.Send(&backend.CallResourceResponse{Status: 404, Body: []byte("no such resource")})
 	}
 	return sender.Send(&backend.CallResourceResponse{Status: 200, Body: []byte("done")})
+}
+
+// What most plugins see of a resource: a request of net/http, made by the SDK.
+func echoRequest(w http.ResponseWriter, r *http.Request) {
+	var body []byte
+	var err error
+	if r.Body != nil {
+		body, err = io.ReadAll(r.Body)
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("X-Seen", "yes")
+	w.Header().Set("ETag", `"1"`)
+	if err := json.NewEncoder(w).Encode(map[string]any{
+		"method": r.Method, "path": r.URL.Path, "escapedPath": r.URL.EscapedPath(), "host": r.URL.Host, "query": r.URL.RawQuery,
+		"panel": r.Header.Get("X-Panel-Id"), "idToken": r.Header.Get("X-Id-Token"), "headers": r.Header, "body": body,
+	}); err != nil {
+		backend.Logger.Error("cannot echo a request", "error", err)
+	}
 }
 
 func sendJSON(sender backend.CallResourceResponseSender, value any) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 	"github.com/grafana/grafana-plugin-sdk-go/data"
@@ -19,7 +20,8 @@ func (i *instance) SubscribeStream(_ context.Context, req *backend.SubscribeStre
 		return &backend.SubscribeStreamResponse{Status: backend.SubscribeStreamStatusOK}, nil
 	}
 	told, err := json.Marshal(map[string]any{
-		"path": req.Path, "data": req.Data, "uid": i.settings.UID, "headers": headersOfSubscription(req),
+		"path": req.Path, "data": req.Data, "uid": i.settings.UID, "user": req.PluginContext.User,
+		"headers": headersOfSubscription(req),
 	})
 	if err != nil {
 		return nil, err
@@ -28,7 +30,30 @@ func (i *instance) SubscribeStream(_ context.Context, req *backend.SubscribeStre
 	return &backend.SubscribeStreamResponse{Status: backend.SubscribeStreamStatusOK, InitialData: initial}, err
 }
 
+// Tells what it sees of the call, then the time, until it is left.
+func (i *instance) tick(ctx context.Context, req *backend.RunStreamRequest, sender *backend.StreamSender) error {
+	told, err := json.Marshal(map[string]any{"seen": i.see(req.PluginContext), "data": req.Data})
+	if err != nil {
+		return err
+	}
+	for {
+		if err := sender.SendJSON(told); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			counters.cancelled.Add(1)
+			return ctx.Err()
+		case now := <-time.After(20 * time.Millisecond):
+			told = []byte(fmt.Sprintf(`{"ms":%d}`, now.UnixMilli()))
+		}
+	}
+}
+
 func (i *instance) RunStream(ctx context.Context, req *backend.RunStreamRequest, sender *backend.StreamSender) error {
+	if req.Path == "ticks" {
+		return i.tick(ctx, req, sender)
+	}
 	for n := 0; n < 3; n++ {
 		if err := sender.SendJSON([]byte(fmt.Sprintf(`{"n":%d}`, n))); err != nil {
 			return err

@@ -13,7 +13,11 @@ import (
 )
 
 func manageOptions() datasource.ManageOpts {
-	return datasource.ManageOpts{AdmissionHandler: admission{}, ConversionHandler: conversion{}}
+	return datasource.ManageOpts{
+		AdmissionHandler:       admission{},
+		ConversionHandler:      conversion{},
+		QueryConversionHandler: queryConversion(),
+	}
 }
 
 func configOf(config *backend.GrafanaCfg) map[string]string { return config.Config() }
@@ -26,9 +30,15 @@ func downstreamError(err error) error { return backend.DownstreamError(err) }
 
 func headersOfSubscription(req *backend.SubscribeStreamRequest) map[string]string { return req.Headers }
 
-// Each query gives two frames of two chunks, then, if its type says so, an error.
+// Each query gives two frames of two chunks, then, if its type says so, an error; that for parts what it gives in one answer.
 func (i *instance) QueryChunkedData(ctx context.Context, req *backend.QueryChunkedDataRequest, w backend.ChunkedDataWriter) error {
 	for _, query := range req.Queries {
+		if query.QueryType == "parts" {
+			if err := writeParts(ctx, query, w); err != nil {
+				return err
+			}
+			continue
+		}
 		for _, frameID := range []string{"x", "y"} {
 			for n := 0; n < 2; n++ {
 				if err := w.WriteFrame(ctx, query.RefID, frameID, timeSeries(query, n+1)); err != nil {
@@ -47,6 +57,21 @@ func (i *instance) QueryChunkedData(ctx context.Context, req *backend.QueryChunk
 			<-ctx.Done()
 			counters.cancelled.Add(1)
 			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+func writeParts(ctx context.Context, query backend.DataQuery, w backend.ChunkedDataWriter) error {
+	if err := w.WriteFrame(ctx, query.RefID, "all", everyType(query)); err != nil {
+		return err
+	}
+	rows, size := int(query.MaxDataPoints), 1000
+	for _, frameID := range []string{"x", "y"} {
+		for begin := 0; begin == 0 || begin < rows; begin += size {
+			if err := w.WriteFrame(ctx, query.RefID, frameID, part(query, begin, min(begin+size, rows), rows)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -91,29 +116,4 @@ func (admission) MutateAdmission(_ context.Context, req *backend.AdmissionReques
 	given["spec"] = map[string]any{"mutated": true, "had": len(spec)}
 	bytes, err := json.Marshal(given)
 	return &backend.MutationResponse{Allowed: true, ObjectBytes: bytes}, err
-}
-
-type conversion struct{}
-
-func (conversion) ConvertObjects(_ context.Context, req *backend.ConversionRequest) (*backend.ConversionResponse, error) {
-	if req.TargetVersion.Version == "v9" {
-		return &backend.ConversionResponse{
-			UID:    req.UID,
-			Result: &backend.StatusResult{Status: "Failure", Message: "no version v9", Reason: "BadRequest", Code: 400},
-		}, nil
-	}
-	res := &backend.ConversionResponse{UID: req.UID, Result: &backend.StatusResult{Status: "Success"}}
-	for _, raw := range req.Objects {
-		var given map[string]any
-		if err := json.Unmarshal(raw.Raw, &given); err != nil {
-			return nil, err
-		}
-		given["apiVersion"] = req.TargetVersion.Group + "/" + req.TargetVersion.Version
-		bytes, err := json.Marshal(given)
-		if err != nil {
-			return nil, err
-		}
-		res.Objects = append(res.Objects, backend.RawObject{Raw: bytes, ContentType: raw.ContentType})
-	}
-	return res, nil
 }

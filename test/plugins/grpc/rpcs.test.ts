@@ -260,6 +260,20 @@ for (const { rpc, call, sent, answer, received } of cases) {
   })
 }
 
+test('asks for chunks in JSON, whatever whole answers are in', async (t) => {
+  const asked: Array<unknown> = []
+  const keep = (call: { readonly request: Buffer }): void => {
+    asked.push(wire('pluginv2.QueryDataRequest').deserialize(call.request))
+  }
+  const { connection } = await serve(t, {
+    queryData: answering(() => encode('QueryDataResponse', {}), keep),
+    queryChunkedData: answering(() => encode('QueryChunkedDataResponse', {}), keep),
+  })
+  await connection.client.queryData(queryRequest, within(5000))()
+  await only(connection.client.queryChunkedData(queryRequest, within(5000)))
+  t.like(asked, [{ format: 0 }, { format: 1 }])
+})
+
 test('sends trace context, and nothing else, as metadata', async (t) => {
   const heard: Array<object> = []
   const { connection } = await serve(t, {
