@@ -26,6 +26,14 @@ export interface DataPlaneAggregator extends AsyncDisposable {
    */
   readonly plugins: () => ReadonlyArray<PluginStatus>
   /**
+   * Lets clients open WebSockets on the stream paths of a server: `aggregator.upgrade(server, { authenticate })`. Call it once the server is made,
+   * before or after it listens; the paths are those of the DataPlaneServices, whatever path the Router is mounted under. Each passes the same
+   * table, layers and limits as a request does. Other listeners for upgrades get what nobody claims; where there are none, it is
+   * answered as though it asked for no upgrade. Gives back what ends it; `close()` ends it, too. Throws a TypeError when nobody says who
+   * asks, in these options or in those of the aggregator: no middleware sees an upgrade.
+   */
+  readonly upgrade: Door['upgrade']
+  /**
    * Drains, then stops plugins and watches; leaves no process, socket, timer or listener behind. Call it before or after the
    * server's own. Rejects with an AggregateError when source, plugins or contexts fail to close, or take over a minute: the
    * others are closed all the same.
@@ -50,9 +58,9 @@ const assemble = (settings: Settings): DataPlaneAggregator => {
   }
   const handle = applyLayers(layers({ ...settings, observe, headers: crossing }))
   const table = liveTable(settings.source, serviceDefinitions({ encodeQueryData, encodeFrame }), logger)
-  const forwarder = createForwarder({})
-  const streams = createSharedStreams({ logger })
-  const { handler, drain } = door({
+  const forwarder = createForwarder(settings.proxy)
+  const streams = createSharedStreams({ logger, ...settings.streams })
+  const { handler, upgrade, drain } = door({
     match: (method, url) => match(table.current(), method, url),
     serve: dispatch({
       handle,
@@ -93,6 +101,7 @@ const assemble = (settings: Settings): DataPlaneAggregator => {
     ready: table.ready,
     registry: table.registry,
     plugins: () => plugins.statuses?.() ?? [],
+    upgrade,
     close,
     [Symbol.asyncDispose]: close,
   })

@@ -1,6 +1,9 @@
 export { dataPlaneAggregator, type DataPlaneAggregator } from './aggregator.ts'
 export type { AggregatorOptions, LimitOptions } from './options.ts'
 export { createServer, type ExpressApp } from './express/server.ts'
+export { frontProxyUser, type FrontProxyOptions } from './express/front-proxy.ts'
+export type { UpgradeOptions } from './express/upgrade.ts'
+export type { Authenticate } from './express/user.ts'
 
 export {
   fileSource,

@@ -5,6 +5,7 @@ import type { InFlightLimits } from './layers/limits.ts'
 import { integerOption } from './integer-option.ts'
 import { safeLogger, silentLogger, type Logger } from './logger.ts'
 import type { PluginContextProvider, PluginHost } from './plugin.ts'
+import { toProxySettings, type ProxyOptions, type ProxySettings } from './proxy/index.ts'
 import type { DataPlaneServiceSource } from './source.ts'
 import type { MetricsRegistry, Tracer } from './telemetry/index.ts'
 
@@ -35,6 +36,14 @@ export interface HeaderOptions {
   readonly response?: ReadonlyArray<string>
 }
 
+export interface StreamOptions {
+  /**
+   * Whether each user has a RunStream of his own, and the plugin is told who he is. Default: no; all readers of a stream share one, and
+   * the plugin is told of none of them in it.
+   */
+  readonly perUser?: boolean
+}
+
 export interface AggregatorOptions {
   /** Where DataPlaneService objects come from: `fileSource(dir)`, `memorySource()`. */
   readonly source: DataPlaneServiceSource
@@ -51,6 +60,9 @@ export interface AggregatorOptions {
   /** Asked for each claimed request. Default: everything is allowed, for a host that authorizes before it comes here. */
   readonly authorize?: Authorize
   readonly limits?: LimitOptions
+  /** Where proxied paths may lead, and what is kept for them. */
+  readonly proxy?: ProxyOptions
+  readonly streams?: StreamOptions
   /** A `Registry` of prom-client that gets the request metrics; aggregators may share one. Default: no metrics. */
   readonly metrics?: MetricsRegistry
   /** Default: the global tracer of @opentelemetry/api, which does nothing until the host starts an SDK. */
@@ -68,6 +80,8 @@ export interface Settings {
   readonly authenticate: Authenticate | undefined
   readonly authorize: Authorize | undefined
   readonly headers: Required<HeaderOptions>
+  readonly proxy: ProxySettings
+  readonly streams: Required<StreamOptions>
   readonly metrics: MetricsRegistry | undefined
   readonly tracer: Tracer | undefined
   readonly bodyBytes: number
@@ -102,6 +116,8 @@ const has = (value: unknown, ...methods: ReadonlyArray<string>): boolean =>
 const isUnsetOr = (value: unknown, ...methods: ReadonlyArray<string>): boolean =>
   value === undefined || has(value, ...methods)
 
+const isUnsetOrBoolean = (value: unknown): boolean => value === undefined || typeof value === 'boolean'
+
 const check = (isRight: boolean, option: string, expected: string, value: unknown): void => {
   if (!isRight) throw wrong(option, expected, value)
 }
@@ -117,11 +133,14 @@ const known = {
     'authorize',
     'headers',
     'limits',
+    'proxy',
+    'streams',
     'metrics',
     'tracer',
     'userAgent',
   ],
   'headers.': ['request', 'response'],
+  'streams.': ['perUser'],
   'limits.': ['bodyBytes', 'requestTimeoutMs', 'longRunningTimeoutMs', 'inFlight', 'drainMs', 'stallMs'],
   'limits.inFlight.': ['reads', 'writes', 'longRunning'],
 } as const
@@ -133,8 +152,25 @@ const refuseUnknown = (prefix: keyof typeof known, given: object): void => {
 }
 
 /** What a plugin or a datasource must never be given, and no client of theirs: not even by a slip of the pen. */
-const forbiddenHeader =
-  /^(?:authorization|proxy-.*|cookie|set-cookie|x-remote-.*|impersonate-.*|x-forwarded-.*|forwarded|host|connection|keep-alive|te|trailer|transfer-encoding|upgrade|content-length|expect)$/
+const forbiddenHeader = new RegExp(
+  `^(?:${[
+    // who logs in, who asks, where from
+    ...['authorization', 'cookie', 'set-cookie', 'proxy-.*', 'x-remote-.*', 'impersonate-.*'],
+    ...['x-grafana-id', 'x-grafana-user', 'x-id-token', 'forwarded', 'x-forwarded-.*'],
+    // of the connection
+    ...[
+      'host',
+      'connection',
+      'keep-alive',
+      'te',
+      'trailer',
+      'transfer-encoding',
+      'upgrade',
+      'content-length',
+      'expect',
+    ],
+  ].join('|')})$`,
+)
 
 const headerNames = (list: keyof HeaderOptions, given: unknown = []): ReadonlyArray<string> => {
   const option = `headers.${list}`
@@ -160,6 +196,8 @@ export const toSettings = (options: AggregatorOptions): Settings => {
     authorize,
     headers = {},
     limits = {},
+    proxy,
+    streams = {},
     metrics,
     tracer,
     userAgent = defaults.userAgent,
@@ -174,6 +212,8 @@ export const toSettings = (options: AggregatorOptions): Settings => {
   )
   check(has(logger, 'debug', 'info', 'warn', 'error'), 'logger', 'an object with debug, info, warn and error', logger)
   check(authenticate === undefined || typeof authenticate === 'function', 'authenticate', 'a function', authenticate)
+  check(has(streams), 'streams', 'an object', streams)
+  check(isUnsetOrBoolean(streams.perUser), 'streams.perUser', 'true or false', streams.perUser)
   check(has(headers), 'headers', 'an object', headers)
   check(authorize === undefined || typeof authorize === 'function', 'authorize', 'a function', authorize)
   check(isUnsetOr(metrics, 'getSingleMetric', 'registerMetric'), 'metrics', 'a Registry of prom-client', metrics)
@@ -181,6 +221,7 @@ export const toSettings = (options: AggregatorOptions): Settings => {
   check(has(limits), 'limits', 'an object', limits)
   check(isUnsetOr(limits.inFlight), 'limits.inFlight', 'an object', limits.inFlight)
   refuseUnknown('', options)
+  refuseUnknown('streams.', streams)
   refuseUnknown('headers.', headers)
   refuseUnknown('limits.', limits)
   refuseUnknown('limits.inFlight.', limits.inFlight ?? {})
@@ -192,6 +233,8 @@ export const toSettings = (options: AggregatorOptions): Settings => {
     logger: safeLogger(logger),
     authenticate,
     authorize,
+    proxy: toProxySettings(proxy),
+    streams: { perUser: streams.perUser ?? false },
     headers: { request: headerNames('request', headers.request), response: headerNames('response', headers.response) },
     metrics,
     tracer,

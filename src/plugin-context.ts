@@ -23,7 +23,10 @@ export interface Subject {
  * All that a plugin is told of a request, filled as Grafana fills it: the provider knows the instance, the request the rest.
  * Fails with NotFound, PluginUnavailable. Source: plugincontext of Grafana, PluginContext of backend.proto.
  */
-export const pluginContextOf = (subject: Subject, env: PluginEnv): Result<PluginContext> => {
+export const pluginContextOf = (
+  subject: Subject,
+  env: Pick<PluginEnv, 'service' | 'contexts' | 'plugin' | 'userAgent' | 'signal'>,
+): Result<PluginContext> => {
   const { pluginID, pluginType, version } = env.service.spec
   const { namespace, uid, user } = subject
   return pipe(

@@ -1,23 +1,36 @@
 import type { AggregatorError, Result } from './errors.ts'
-import type { E } from './fp.ts'
-import type { InstalledPlugin, PluginContext } from './plugin.ts'
+import { O, type E } from './fp.ts'
+import type { PluginClient, PluginContext, PluginUser } from './plugin.ts'
 
-/** Which RunStream it is: readers with the same of all of these share one. */
-export interface StreamSubject {
+/** Where readers read and publishers publish. Source: `ds/{uid}/{path}` and `plugin/{id}/{path}` of Grafana Live, within a namespace. */
+export interface StreamChannel {
   readonly namespace: string
-  readonly plugin: InstalledPlugin
+  readonly pluginId: string
   /** `undefined` for apps. */
   readonly uid: string | undefined
   readonly path: string
+}
+
+/** Which RunStream it is: readers with the same of all of these share one. */
+export interface StreamSubject extends StreamChannel {
+  /** Of the plugin context. */
+  readonly apiVersion: string
   /** JSON given by the reader; may be empty. */
   readonly data: Uint8Array
-  /** Set when each user has a stream of his own: his name. */
-  readonly user: string | undefined
+  /** Who reads; counts only where each user has a stream of his own. */
+  readonly user: PluginUser | undefined
+}
+
+/** Whom to call for a stream, and what to tell him. */
+export interface StreamSource {
+  readonly client: Pick<PluginClient, 'runStream'>
+  /** Whatever user it names is left out: a call for many tells of none. */
+  readonly context: PluginContext
 }
 
 /** One message of a plugin, for many readers: each spelling of it is made once, when first asked for. */
 export interface SharedPacket {
-  /** JSON, as the plugin sent it. */
+  /** JSON on one line, as the plugin sent it. */
   readonly data: Uint8Array
   /** `data: {…}`, and an empty line. */
   readonly event: () => Uint8Array
@@ -28,14 +41,43 @@ export interface SharedPacket {
 /** RunStream calls that outlive their readers' requests: one for all readers of a subject. */
 export interface SharedStreams {
   /**
-   * Reads along from now on. `context` is asked for anew whenever the call is made again. A Left is the last item and says why
-   * there is no more: the plugin is gone, the reader was too slow, this server shuts down; without one, the plugin ended the stream.
-   * Nothing is held for a reader that never asks.
+   * Reads along from the first `next` on. `find` is asked before each call of RunStream, and now and then during one; what it holds
+   * stays for as long as the stream, so let it hold nothing of its reader. A Left is the last item and says why there is no more: the plugin
+   * refuses (NotFound, NotImplemented, Forbidden), the reader was too slow, there are too many streams (both TooManyRequests), this server shuts
+   * down (PluginUnavailable); without one, the plugin ended the stream. A plugin that fails is called again, and readers are not
+   * told. Nothing is held for a reader that never asks.
    */
   readonly join: (
     subject: StreamSubject,
-    context: (signal: AbortSignal) => Result<PluginContext>,
+    find: (signal: AbortSignal) => Result<StreamSource>,
   ) => AsyncIterable<E.Either<AggregatorError, SharedPacket>>
+  /** To all who read the channel now, whatever data they gave and whoever they are. Source: PublishStream in Grafana Live. */
+  readonly publish: (channel: StreamChannel, packet: SharedPacket) => void
   /** Tells all readers, ends all calls; resolves when none is left. */
   readonly close: () => Promise<void>
 }
+
+const once = <A>(make: () => A): (() => A) => {
+  let made: A | undefined
+  return () => (made ??= make())
+}
+
+// of bytes that are no UTF-8 a WebSocket would die, and of a byte order mark a JSON parser
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** Where JSON is valid, line breaks stand between its tokens only. */
+const lineBreaks = /[\r\n]+/g
+
+/** Puts JSON of a plugin on one line, its numbers as they were written. None: it is no JSON in UTF-8. */
+export const toPacket = (data: Uint8Array): O.Option<SharedPacket> =>
+  O.tryCatch(() => {
+    const text = utf8.decode(data)
+    JSON.parse(text)
+    const isOneLine = !data.includes(0x0a) && !data.includes(0x0d)
+    const line = isOneLine ? data : Buffer.from(text.replace(lineBreaks, ''))
+    return {
+      data: line,
+      event: once(() => Buffer.concat([Buffer.from('data: '), line, Buffer.from('\n\n')])),
+      line: once(() => Buffer.concat([line, Buffer.from('\n')])),
+    }
+  })

@@ -5,15 +5,17 @@ import test from 'ava'
 import express from 'express'
 
 import { dispatch, requestHeaders } from '../src/dispatch.ts'
-import { E, TE } from '../src/fp.ts'
+import { E } from '../src/fp.ts'
 import { createServer, staticContexts } from '../src/index.ts'
-import { applyLayers, layers } from '../src/layers/index.ts'
+import { applyLayers, layers, responseHeaders } from '../src/layers/index.ts'
 import { defaults } from '../src/options.ts'
 import type { QueryDataRequest } from '../src/plugin.ts'
 import { inProcess } from '../src/plugins/in-process.ts'
 import { match } from '../src/routing/match.ts'
 import { tableOf } from '../src/testing/route.ts'
 import { listen, makeAggregator, manifest, queryBody, queryPath } from './_setup/aggregator.ts'
+import { bodyOf } from './services/serve.ts'
+import { surroundings } from './telemetry/requests.ts'
 
 const contexts = (jsonData: Readonly<Record<string, unknown>>) =>
   staticContexts({ datasources: [{ uid: 'h1', type: 'hello', jsonData }] })
@@ -101,15 +103,16 @@ test('never mixes what two users send, however their requests interleave', async
       },
     },
   })
-  const { requestTimeoutMs, userAgent } = defaults
+  const { requestTimeoutMs, longRunningTimeoutMs, userAgent } = defaults
   const list = layers({
     observe: () => ({ ended: () => undefined }),
     authorize: undefined,
-    inFlight: { reads: count, writes: count },
-    requestTimeoutMs,
-    requestHeaders,
+    inFlight: { reads: count, writes: count, longRunning: count },
+    deadlines: { requestTimeoutMs, longRunningTimeoutMs },
+    headers: { request: requestHeaders, response: responseHeaders },
   })
   const run = dispatch({
+    ...surroundings,
     ...{ handle: applyLayers(list), plugins, requestTimeoutMs, userAgent },
     contexts: contexts({ keepCookies: ['sid'] }),
   })
@@ -121,7 +124,7 @@ test('never mixes what two users send, however their requests interleave', async
     const arrival = {
       ...{ method: 'POST', user: { name }, receivedAtMs: 0, over: Promise.resolve(undefined) },
       headers: { cookie: `sid=${name}`, 'x-panel-id': name },
-      readJson: TE.right({ value: queryBody, text }),
+      ...bodyOf(text),
     }
     return run(matched, arrival, new AbortController().signal)()
   })

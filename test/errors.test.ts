@@ -52,6 +52,8 @@ const table: Readonly<Record<AggregatorError['_tag'] | 'PluginFailed behind', Ro
     { message, details: { retryAfterSeconds: 5 } },
   ],
   PluginTimeout: [{ _tag: 'PluginTimeout', message }, 504, 'Timeout', { message }],
+  BadGateway: [{ _tag: 'BadGateway', message, cause: new Error('secret') }, 502, 'BadGateway', { message }],
+  GatewayTimeout: [{ _tag: 'GatewayTimeout', message }, 504, 'Timeout', { message }],
   Cancelled: [{ _tag: 'Cancelled' }, 499, 'Timeout'],
   Unexpected: [
     { _tag: 'Unexpected', cause: new Error('secret') },
@@ -70,12 +72,12 @@ for (const [tag, [error, code, reason, more = {}]] of Object.entries(table)) {
   })
 }
 
-test('gives a failure the headers that belong to its code', (t) => {
+test('gives a failure the headers that belong to its code, and lets nobody run it as a page (S11)', (t) => {
   const headersOf = (error: AggregatorError) => failure(error).headers
-  const nosniff = { 'x-content-type-options': 'nosniff' }
-  t.deepEqual(headersOf(table.MethodNotAllowed[0]), { allow: 'GET, HEAD', ...nosniff })
-  t.deepEqual(headersOf(table.TooManyRequests[0]), { 'retry-after': '2', ...nosniff })
-  t.deepEqual(headersOf(table.PluginUnavailable[0]), { 'retry-after': '5', ...nosniff })
-  t.deepEqual(headersOf(table.BadRequest[0]), nosniff)
+  const harmless = { 'content-security-policy': 'sandbox', 'x-content-type-options': 'nosniff' }
+  t.deepEqual(headersOf(table.MethodNotAllowed[0]), { allow: 'GET, HEAD', ...harmless })
+  t.deepEqual(headersOf(table.TooManyRequests[0]), { 'retry-after': '2', ...harmless })
+  t.deepEqual(headersOf(table.PluginUnavailable[0]), { 'retry-after': '5', ...harmless })
+  t.deepEqual(headersOf(table.BadRequest[0]), harmless)
   t.like(failure(table.Forbidden[0]), { _tag: 'Json', status: 403, value: { kind: 'Status', code: 403 } })
 })

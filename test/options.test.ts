@@ -19,7 +19,11 @@ const wrong: Readonly<Record<string, ReadonlyArray<unknown>>> = {
   plugins: [undefined, ...notObjects, ...incomplete, { plugin: () => undefined }],
   contexts: [undefined, ...notObjects, ...incomplete, { close: () => undefined }],
   logger: [...notObjects, ...incomplete, { ...console, warn: undefined }],
+  authenticate: [null, 'text', 5, {}],
   authorize: [null, 'text', 5, {}],
+  headers: notObjects,
+  'headers.request': [...notObjects, {}, [5], [''], ['a b'], ['a:b'], ['x-é'], ['x\r\ny'], [undefined]],
+  'headers.response': [...notObjects, {}, [5], [''], ['a b'], ['a:b'], ['x-é'], ['x\r\ny'], [undefined]],
   metrics: [...notObjects, ...incomplete, { getSingleMetric: () => undefined }],
   tracer: [...notObjects, ...incomplete],
   userAgent: [null, 5, {}, Symbol('agent')],
@@ -27,10 +31,12 @@ const wrong: Readonly<Record<string, ReadonlyArray<unknown>>> = {
   'limits.inFlight': notObjects,
   'limits.bodyBytes': [...notNumbers, 0],
   'limits.requestTimeoutMs': [...notNumbers, 0],
+  'limits.longRunningTimeoutMs': [...notNumbers, 0],
   'limits.drainMs': notNumbers,
   'limits.stallMs': [...notNumbers, 0],
   'limits.inFlight.reads': [...notNumbers, 0],
   'limits.inFlight.writes': [...notNumbers, 0],
+  'limits.inFlight.longRunning': [...notNumbers, 0],
 }
 
 /** Options with one wrong value, at a path such as `limits.inFlight.reads`. */
@@ -66,18 +72,23 @@ test('fills in the defaults of Kubernetes, and takes an undefined option for one
   const settings = toSettings(given)
   t.like(settings, {
     ...given,
+    authenticate: undefined,
     authorize: undefined,
+    headers: { request: [], response: [] },
     metrics: undefined,
     tracer: undefined,
     bodyBytes: 3 * 1024 * 1024,
-    requestTimeoutMs: 60_000,
-    inFlight: { reads: 400, writes: 200, longRunning: 200 },
+    deadlines: { requestTimeoutMs: 60_000, longRunningTimeoutMs: 1_800_000 },
+    inFlight: { reads: 400, writes: 200, longRunning: 1000 },
     drainMs: 25_000,
     stallMs: 30_000,
     userAgent: defaults.userAgent,
   })
   const undefinedOptions = Object.fromEntries(
-    ['logger', 'authorize', 'metrics', 'tracer', 'userAgent', 'limits'].map((name) => [name, undefined]),
+    ['logger', 'authenticate', 'authorize', 'headers', 'metrics', 'tracer', 'userAgent', 'limits'].map((name) => [
+      name,
+      undefined,
+    ]),
   )
   const { logger: first, ...same } = toSettings(Object.assign({}, given, undefinedOptions))
   const { logger: second, ...others } = settings
@@ -93,13 +104,16 @@ test('takes what it is given, and writes to none of it', (t) => {
   const options: AggregatorOptions = Object.freeze({
     ...given,
     logger: Object.freeze({ debug: log, info: log, warn: log, error: log }),
+    authenticate: () => ({ name: 'jane' }),
     authorize: () => ({ allowed: true }),
+    headers: Object.freeze({ request: Object.freeze(['X-Tenant', '__proto__']) }),
     metrics: new Registry(),
     userAgent: 'Grafana/13.0.0 (linux; arm64)',
     limits: Object.freeze({
       bodyBytes: 1,
       requestTimeoutMs: 2,
-      inFlight: Object.freeze({ reads: 3 }),
+      longRunningTimeoutMs: 5,
+      inFlight: Object.freeze({ reads: 3, longRunning: 6 }),
       drainMs: 0,
       stallMs: 4,
     }),
@@ -109,11 +123,13 @@ test('takes what it is given, and writes to none of it', (t) => {
     metrics: options.metrics,
     userAgent: options.userAgent,
     bodyBytes: 1,
-    requestTimeoutMs: 2,
-    inFlight: { reads: 3, writes: 200, longRunning: 200 },
+    deadlines: { requestTimeoutMs: 2, longRunningTimeoutMs: 5 },
+    headers: { request: ['x-tenant', '__proto__'], response: [] },
+    inFlight: { reads: 3, writes: 200, longRunning: 6 },
     drainMs: 0,
     stallMs: 4,
   })
+  t.is(settings.authenticate, options.authenticate)
   t.is(settings.authorize, options.authorize)
   settings.logger.info('a')
   t.deepEqual(lines, [['a']])
@@ -127,8 +143,35 @@ test('makes a logger harmless that throws', (t) => {
   t.notThrows(() => logger.warn('a'))
 })
 
+const neverCrossing = [
+  ...['Authorization', 'Proxy-Authenticate', 'COOKIE', 'set-cookie', 'X-Remote-User', 'X-REMOTE-EXTRA-a', 'Host'],
+  ...[
+    'Impersonate-User',
+    'X-Grafana-Id',
+    'X-ID-Token',
+    'Forwarded',
+    'X-Forwarded-For',
+    'Connection',
+    'Keep-Alive',
+    'TE',
+  ],
+  ...['Trailer', 'Transfer-Encoding', 'Upgrade', 'Content-Length', 'Expect'],
+]
+test('lets no header cross that logs in, tells who asks, or belongs to the connection, whoever asks for it', (t) => {
+  for (const name of neverCrossing) {
+    for (const list of ['request', 'response']) {
+      t.throws(() => toSettings({ ...given, headers: { [list]: ['x-fine', name] } }), {
+        instanceOf: TypeError,
+        message: `option headers.${list}: "${name}" never crosses`,
+      })
+    }
+  }
+})
+
 const misspelt: Readonly<Record<string, object>> = {
   authorise: { authorise: () => false },
+  authentication: { authentication: () => undefined },
+  'headers.requests': { headers: { requests: ['x-tenant'] } },
   'limits.bodybytes': { limits: { bodybytes: 1 } },
   'limits.inFlight.read': { limits: { inFlight: { read: 1 } } },
 }

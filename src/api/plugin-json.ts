@@ -9,10 +9,12 @@ const pluginId = /^[A-Za-z0-9][A-Za-z0-9._-]*$/
 
 const NamedTemplate = t.intersection([t.type({ name: t.string }), t.partial({ content: t.string })])
 
-const TokenAuth = t.intersection([
-  t.type({ url: t.string }),
-  t.partial({ scopes: t.array(t.string), params: t.record(t.string, t.string, 'a map of strings') }),
-])
+/** Google's routes have no `url` here, but a `token_uri` among the parameters. */
+const TokenAuth = t.partial({
+  url: t.string,
+  scopes: t.array(t.string),
+  params: t.record(t.string, t.string, 'a map of strings'),
+})
 
 /** One route of a plugin's datasource proxy. Texts may be templates: `{{ .JsonData.url }}`, `Bearer {{ .SecureJsonData.token }}`. */
 const PluginRoute = t.partial({

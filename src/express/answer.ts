@@ -1,8 +1,10 @@
 import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 
-import type { AggregatorError } from '../errors.ts'
 import type { HeaderMap, HttpAnswer } from '../http.ts'
-import { pump, type Sink } from './pump.ts'
+import { pump, type Delivery, type Sink } from './pump.ts'
+
+export type { Delivery }
 
 /** JSON values above this go out piece by piece, so that a slow reader can be told from one that stands still. */
 const pieceBytes = 128 * 1024
@@ -11,18 +13,6 @@ const setHeaders = (response: ServerResponse, headers: HeaderMap): void => {
   for (const [name, value] of Object.entries(headers)) {
     if (value !== undefined) response.setHeader(name, typeof value === 'string' ? value : [...value])
   }
-}
-
-/** How an answer is to be sent. */
-export interface Delivery {
-  /** How long a client may take nothing before it is cut, ms. */
-  readonly stallMs: number
-  /** Resolves when the client has its answer or has left. */
-  readonly over: Promise<unknown>
-  /** Aborted when this server shuts down. */
-  readonly shutdown: AbortSignal
-  /** Told what kept a stream from being whole. */
-  readonly onFailure: (error: AggregatorError) => void
 }
 
 /** Waits for the client to take what was written. */
@@ -64,7 +54,7 @@ const sendChunks = async (
   const iterator = chunks[Symbol.iterator]()
   let current = iterator.next()
   let following = current.done === true ? current : iterator.next()
-  if (following.done === true && !response.hasHeader('content-length')) {
+  if (following.done === true && !hasNoLength(response)) {
     response.setHeader('content-length', current.done === true ? 0 : current.value.length)
   }
   while (current.done !== true && following.done !== true && !response.destroyed) {
@@ -80,16 +70,18 @@ const pieces = function* (body: Buffer): Generator<Uint8Array> {
   for (let start = 0; start < body.length; start += pieceBytes) yield body.subarray(start, start + pieceBytes)
 }
 
-const hasNoBody = ({ statusCode }: ServerResponse): boolean => statusCode === 204 || statusCode === 304
+/** RFC 9110, 8.6: these say nothing of a length. */
+const hasNoLength = ({ statusCode }: ServerResponse): boolean => statusCode === 204 || statusCode === 304
 
 /**
- * A response that a stream goes to. What is ready in one turn of the loop goes out together; a stream that is over by then goes out
+ * A response that a stream goes to. What is ready in one turn of the loop goes out together; one chunk that is all by then goes out
  * whole, with its length.
  */
 const responseSink = (response: ServerResponse, delivery: Delivery): Sink => {
+  const isHeadOnly = response.req.method === 'HEAD' || hasNoLength(response)
   let held: Uint8Array | undefined
   let isOpen = false
-  let isCorked = false
+  let corked: Socket | null = null
 
   const open = (): void => {
     if (isOpen || response.writableEnded || response.destroyed) return
@@ -98,17 +90,19 @@ const responseSink = (response: ServerResponse, delivery: Delivery): Sink => {
     if (held !== undefined) response.write(held)
     held = undefined
   }
+  // Not `response.cork()`: some versions of Node then forget to tell of the drain (nodejs/node#60432).
   const cork = (): void => {
-    if (isCorked) return
-    isCorked = true
-    response.cork()
+    if (corked !== null) return
+    corked = response.socket
+    corked?.cork()
     setImmediate(() => {
-      isCorked = false
-      if (!response.writableEnded) response.uncork()
+      corked?.uncork()
+      corked = null
     })
   }
   return {
     begin: () => setImmediate(open),
+    isHeadOnly,
     write: (chunk) => {
       if (!isOpen && held === undefined) {
         held = chunk
@@ -127,7 +121,7 @@ const responseSink = (response: ServerResponse, delivery: Delivery): Sink => {
         open()
         return end(response, farewell, delivery)
       }
-      if (!hasNoBody(response)) response.setHeader('content-length', held?.length ?? 0)
+      if (!isHeadOnly) response.setHeader('content-length', held?.length ?? 0)
       return end(response, held, delivery)
     },
     cut: () => response.destroy(),

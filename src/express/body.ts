@@ -33,8 +33,17 @@ export interface BodyReader extends Pick<HttpRequest, 'readJson' | 'readBytes' |
   readonly stop: () => void
 }
 
+/** Shape: `application/json`, without parameters. */
+const mediaTypeOf = ({ headers }: IncomingMessage): string =>
+  (headers['content-type'] ?? '').replace(/;.*/s, '').trim().toLowerCase()
+
 const isForm = (request: IncomingMessage): boolean =>
-  /^\s*(application\/x-www-form-urlencoded|multipart\/)/i.test(request.headers['content-type'] ?? '')
+  /^(application\/x-www-form-urlencoded$|multipart\/)/.test(mediaTypeOf(request))
+
+const isJson = (request: IncomingMessage): boolean => /[/+]json$/.test(mediaTypeOf(request))
+
+const isCompressed = ({ headers }: IncomingMessage): boolean =>
+  (headers['content-encoding'] ?? 'identity').toLowerCase() !== 'identity'
 
 /** Somebody before us has read the stream: what he made of it is all there is. Never wait for bytes that cannot come. */
 const wasRead = (request: IncomingMessage): boolean => request.readableDidRead || request.readableEnded
@@ -42,6 +51,11 @@ const wasRead = (request: IncomingMessage): boolean => request.readableDidRead |
 const readBefore: AggregatorError = {
   _tag: 'UnsupportedMediaType',
   message: 'the body was read before it came here, and not as JSON: mount the aggregator before body parsers',
+}
+
+const inflatedBefore: AggregatorError = {
+  _tag: 'UnsupportedMediaType',
+  message: 'the body was decompressed before it came here: mount the aggregator before body parsers',
 }
 
 const textOf = ({ body, rawBody }: HostRequest): Buffer | string | undefined =>
@@ -55,11 +69,16 @@ const fromParsed = (request: HostRequest): E.Either<AggregatorError, JsonBody> =
   return E.tryCatch((): JsonBody => ({ value: body, text: JSON.stringify(body) }), notJson)
 }
 
-/** No body is rebuilt but JSON: of a form or a multipart body, what its parser made of it is not what came. */
+/**
+ * No body is rebuilt but JSON: of a form, a multipart body or XML, what its parser made of it is not what came. Nor is one passed on
+ * that a parser decompressed, whose headers still tell of the compression.
+ */
 const bytesOfParsed = (request: HostRequest): E.Either<AggregatorError, Uint8Array> => {
+  if (!hasBody(request)) return E.right(new Uint8Array())
+  if (isCompressed(request)) return E.left(inflatedBefore)
   const text = textOf(request)
   if (text !== undefined) return E.right(Buffer.from(text))
-  if (!hasBody(request)) return E.right(new Uint8Array())
+  if (!isJson(request)) return E.left(readBefore)
   return pipe(
     fromParsed(request),
     E.map((json) => Buffer.from(json.text)),
@@ -106,8 +125,7 @@ export const bodyReader = (request: HostRequest, limitBytes: number): BodyReader
   }
   const readJson = async (): Promise<E.Either<AggregatorError, JsonBody>> => {
     if (wasRead(request)) return fromParsed(request)
-    const encoding = request.headers['content-encoding'] ?? 'identity'
-    if (encoding !== 'identity') {
+    if (isCompressed(request)) {
       return E.left({ _tag: 'UnsupportedMediaType', message: 'expected a body without content encoding' })
     }
     return pipe(

@@ -6,6 +6,8 @@ import type { StreamAnswer } from '../http.ts'
 export interface Sink {
   /** The head is due: nothing may follow for long. */
   readonly begin: () => void
+  /** Set when nothing follows the head (HEAD, 204, 304): the source is never begun. */
+  readonly isHeadOnly?: boolean
   /** False: nothing more before `onDrain`. */
   readonly write: (chunk: Uint8Array) => boolean
   readonly onDrain: (drained: () => void) => void
@@ -16,15 +18,17 @@ export interface Sink {
   readonly cut: () => void
 }
 
-export interface PumpOptions {
+/** How an answer is to be sent. */
+export interface Delivery {
   /** How long a client may take nothing before it is cut, ms. */
   readonly stallMs: number
   /** Resolves when the client is gone, or has all. */
   readonly over: Promise<unknown>
   /** Aborted when this server shuts down. */
   readonly shutdown: AbortSignal
-  /** Told what kept the stream from being whole, before the client is. */
+  /** Told what kept a stream from being whole, before the client is. */
   readonly onFailure: (error: AggregatorError) => void
+  /** How long nothing may be sent before there is a heartbeat, ms. Default 15000. */
   readonly heartbeatMs?: number
 }
 
@@ -40,6 +44,8 @@ const closing: AggregatorError = {
   retryAfterSeconds: 1,
 }
 
+type Step = IteratorResult<E.Either<AggregatorError, Uint8Array>>
+
 const reasonOf = ({ reason }: AbortSignal): AggregatorError => {
   const given: unknown = reason
   return typeof given === 'object' && given !== null && '_tag' in given
@@ -51,9 +57,9 @@ const reasonOf = ({ reason }: AbortSignal): AggregatorError => {
  * Carries a stream to a sink: the next chunk is asked for when the sink has taken the last, so a slow client slows its source.
  * However it ends, the source is told, once. Resolves when the client has everything or is gone; never rejects.
  */
-export const pump = (answer: StreamAnswer, sink: Sink, options: PumpOptions): Promise<void> =>
+export const pump = (answer: StreamAnswer, sink: Sink, delivery: Delivery): Promise<void> =>
   new Promise((resolve) => {
-    const { stallMs, over, shutdown, onFailure, heartbeatMs = defaultHeartbeatMs } = options
+    const { stallMs, over, shutdown, onFailure, heartbeatMs = defaultHeartbeatMs } = delivery
     const { heartbeat, until, farewell, isEndless = false } = answer
     let iterator: ReturnType<StreamAnswer['chunks'][typeof Symbol.asyncIterator]> | undefined
     let isOver = false
@@ -68,23 +74,49 @@ export const pump = (answer: StreamAnswer, sink: Sink, options: PumpOptions): Pr
       clearTimeout(beat)
       until?.removeEventListener('abort', onUntil)
       shutdown.removeEventListener('abort', onShutdown)
-      // a source may fail to end: whatever is wrong with it is nobody's business any more
-      void Promise.resolve(iterator?.return?.()).catch(() => undefined)
+      void leave()
       return true
+    }
+    const leave = async (): Promise<void> => {
+      try {
+        await iterator?.return?.()
+      } catch {
+        // a source may fail to end: whatever is wrong with it is nobody's business any more
+      }
+    }
+    const finish = async (error?: AggregatorError, last?: Uint8Array): Promise<void> => {
+      try {
+        await sink.end(error, last)
+      } catch {
+        sink.cut()
+      }
+      resolve()
+    }
+    const lastWords = (error: AggregatorError): Uint8Array | undefined => {
+      try {
+        return error._tag === 'Cancelled' ? undefined : farewell?.(error)
+      } catch {
+        return undefined
+      }
     }
     const fail = (error: AggregatorError): void => {
       if (!letGo()) return
       onFailure(error)
-      if (farewell === undefined || error._tag === 'Cancelled') {
+      stop(error)
+    }
+    const stop = (error: AggregatorError): void => {
+      const last = lastWords(error)
+      if (last === undefined) {
         sink.cut()
         resolve()
-      } else void sink.end(error, farewell(error)).then(resolve)
+      } else void finish(error, last)
     }
     const onUntil = (): void => {
       if (until !== undefined) fail(reasonOf(until))
     }
+    /** No failure of the stream, and nobody's fault. */
     const onShutdown = (): void => {
-      fail(closing)
+      if (letGo()) stop(closing)
     }
     const waitForDrain = (): void => {
       stall = setTimeout(() => {
@@ -95,19 +127,9 @@ export const pump = (answer: StreamAnswer, sink: Sink, options: PumpOptions): Pr
         if (!isOver) pull()
       })
     }
-    const onStep = (step: IteratorResult<E.Either<AggregatorError, Uint8Array>>): void => {
-      if (isOver) return
-      if (step.done === true) {
-        letGo()
-        void sink.end(undefined, undefined).then(resolve)
-        return
-      }
-      if (E.isLeft(step.value)) {
-        fail(step.value.left)
-        return
-      }
+    const take = (chunk: Uint8Array): void => {
       beat?.refresh()
-      if (!sink.write(step.value.right)) waitForDrain()
+      if (!sink.write(chunk)) waitForDrain()
       else if (++sinceTurn < chunksPerTurn) pull()
       else {
         sinceTurn = 0
@@ -116,16 +138,34 @@ export const pump = (answer: StreamAnswer, sink: Sink, options: PumpOptions): Pr
         })
       }
     }
-    const onThrown = (cause: unknown): void => {
-      fail(unexpected(cause))
-    }
-    const pull = (): void => {
+    /** What is thrown here is thrown by the source, or by the sink at what the source gave. */
+    const attempt = (step: () => void): void => {
       try {
-        iterator ??= answer.chunks[Symbol.asyncIterator]()
-        void iterator.next().then(onStep, onThrown)
+        step()
       } catch (cause) {
         onThrown(cause)
       }
+    }
+    const onThrown = (cause: unknown): void => {
+      fail(unexpected(cause))
+    }
+    const onStep = (step: Step): void => {
+      if (isOver) return
+      attempt(() => {
+        if (step.done === true) complete()
+        else if (E.isLeft(step.value)) fail(step.value.left)
+        else take(step.value.right)
+      })
+    }
+    const pull = (): void => {
+      attempt(() => {
+        iterator ??= answer.chunks[Symbol.asyncIterator]()
+        void iterator.next().then(onStep, onThrown)
+      })
+    }
+    const complete = (): void => {
+      letGo()
+      void finish()
     }
 
     void over.then(() => {
@@ -133,10 +173,15 @@ export const pump = (answer: StreamAnswer, sink: Sink, options: PumpOptions): Pr
     })
     if (until?.aborted === true) onUntil()
     else if (isEndless && shutdown.aborted) onShutdown()
+    else if (sink.isHeadOnly === true) complete()
     else {
       until?.addEventListener('abort', onUntil)
       if (isEndless) shutdown.addEventListener('abort', onShutdown)
-      if (heartbeat !== undefined) beat = setInterval(() => sink.heartbeat(heartbeat), heartbeatMs)
+      if (heartbeat !== undefined) {
+        beat = setInterval(attempt, heartbeatMs, () => {
+          sink.heartbeat(heartbeat)
+        })
+      }
       sink.begin()
       pull()
     }

@@ -24,7 +24,8 @@ interface Clocked<A> {
 
 /**
  * Runs a step that never rejects, and ends it when its time is over or the client leaves, whether or not the step listens to the
- * signal in its `env`: that one is aborted, with the error as its reason, and the outcome waits for nobody.
+ * signal in its `env`: that one is aborted, with the error as its reason, and the outcome waits for nobody. It is aborted as well
+ * when the step failed, or what went on after it is over: something may have been begun that nobody will read.
  */
 const clocked = <A>(
   env: CallEnv,
@@ -52,10 +53,14 @@ const clocked = <A>(
     const timer = setTimeout(end, timeoutMs, tooLate(timeoutMs, option))
     env.signal.addEventListener('abort', leave)
     void step({ ...env, signal: call.signal, timeoutMs }).then((result) => {
-      const rest = E.isRight(result) ? goesOn?.(result.right) : undefined
-      if (rest === undefined) forget()
-      else void rest.then(forget)
+      if (E.isLeft(result)) {
+        end(result.left)
+        return
+      }
       resolve(result)
+      const rest = goesOn?.(result.right)
+      if (rest === undefined) forget()
+      else void rest.then(leave)
     })
   })
 

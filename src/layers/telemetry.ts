@@ -13,7 +13,8 @@ const failureOf = (
 
 /**
  * Tells an observer of each request, once when it begins and once when it ends, however it ends: also when a layer further in
- * throws. A stream ends with its last chunk; that its reader leaves, or an endless one has had its time, is no failure. The observer decides in which context the request is answered, never whether: one that throws is left out.
+ * throws. A stream ends with its last chunk; that its reader leaves, or an endless one has had its time, is no failure. The
+ * observer decides in which context the request is answered, never whether: one that throws is left out.
  */
 export const telemetry =
   (observe: Observer): Layer =>

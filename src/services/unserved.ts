@@ -4,10 +4,10 @@ import type { ServiceDefinition } from '../service.ts'
 
 export const unserved = (type: ServiceType, path: string): ServiceDefinition => ({
   type,
-  routes: ({ method = '*' }) => [
+  routes: ({ method = '*', path: own = path }) => [
     {
       method,
-      path,
+      path: own,
       handle: () =>
         TE.left({ _tag: 'NotImplemented', message: `service type "${type}" is not served by this version` }),
     },

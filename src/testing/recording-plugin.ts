@@ -1,3 +1,4 @@
+import type { PluginJson } from '../api/plugin-json.ts'
 import type { AggregatorError, Result } from '../errors.ts'
 import { E } from '../fp.ts'
 import type { MessageStream, PluginClient, PluginHost } from '../plugin.ts'
@@ -16,19 +17,33 @@ type Answered<Call extends keyof PluginClient> =
       ? ReadonlyArray<A>
       : never
 
+type ScriptedCalls = { readonly [Call in keyof PluginClient]?: Answered<Call> }
+
 /**
- * What a plugin shall answer, by call: a message, or a list of messages where the answer is streamed. `error` is what every call
- * fails with; a stream that has messages fails after them.
+ * What a plugin shall answer, by call: a message, or a list of messages where the answer is streamed. `error` is what every other
+ * call fails with, and a stream after its messages.
  */
-export type ScriptedAnswer = { readonly [Call in keyof PluginClient]?: Answered<Call> } & {
+export interface ScriptedAnswer extends ScriptedCalls {
   readonly error?: AggregatorError
+}
+
+export interface RecordingOptions {
+  /** What the host knows of every plugin. Default: nothing. */
+  readonly pluginJson?: PluginJson | undefined
+  /** Told of each call when it begins. */
+  readonly onCall?: (call: RecordedCall) => void
 }
 
 /** A host of plugins of every id: each call is recorded, then answered from the script; a call without an answer is NotImplemented. */
 export const recordingPlugins = (
   answer: ScriptedAnswer,
+  { pluginJson, onCall }: RecordingOptions = {},
 ): { readonly host: PluginHost; readonly calls: ReadonlyArray<RecordedCall> } => {
   const calls: RecordedCall[] = []
+  const record = (call: RecordedCall): void => {
+    calls.push(call)
+    onCall?.(call)
+  }
   const failureOf = (call: keyof PluginClient): AggregatorError =>
     answer.error ?? { _tag: 'NotImplemented', message: `the fixture has no answer to ${call}` }
 
@@ -37,16 +52,14 @@ export const recordingPlugins = (
       <A>(call: keyof PluginClient, scripted: A | undefined) =>
       (request: unknown): Result<A> =>
       () => {
-        calls.push({ plugin, call, request })
-        return Promise.resolve(
-          scripted === undefined || answer.error !== undefined ? E.left(failureOf(call)) : E.right(scripted),
-        )
+        record({ plugin, call, request })
+        return Promise.resolve(scripted === undefined ? E.left(failureOf(call)) : E.right(scripted))
       }
     const many =
       <A>(call: keyof PluginClient, scripted: ReadonlyArray<A> | undefined) =>
       (request: unknown): MessageStream<A> =>
         (async function* () {
-          calls.push({ plugin, call, request })
+          record({ plugin, call, request })
           for (const message of scripted ?? []) yield await Promise.resolve(E.right(message))
           if (scripted === undefined || answer.error !== undefined) yield E.left(failureOf(call))
         })()
@@ -64,8 +77,12 @@ export const recordingPlugins = (
       convertObjects: one('convertObjects', answer.convertObjects),
     }
   }
+  const known = pluginJson === undefined ? {} : { pluginJson }
   return {
-    host: { plugin: (id) => ({ id, version: '1.0.0', client: clientOf(id) }), close: () => Promise.resolve() },
+    host: {
+      plugin: (id) => ({ id, version: '1.0.0', ...known, client: clientOf(id) }),
+      close: () => Promise.resolve(),
+    },
     calls,
   }
 }

@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync } from 'node:fs'
+import { Agent } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -11,9 +12,11 @@ import {
   type AggregatorOptions,
 } from 'dataplane-aggregator'
 import express, { type Express } from 'express'
+import { createProxyMiddleware } from 'http-proxy-middleware'
 
-import { mountBareQuery } from './bare-query.ts'
+import { mountBareQuery, mountBareResource, mountBareStream } from './bare-calls.ts'
 import { serviceCount, type App } from './case.ts'
+import { startChild } from './child.ts'
 import { installPlugin } from './plugin-directory.ts'
 import { readBody } from './read-body.ts'
 import { groupOf } from './requests.ts'
@@ -27,15 +30,20 @@ const service = (_: unknown, index: number): unknown => ({
     pluginType: 'datasource',
     group: groupOf(index),
     version: 'v1',
-    services: [{ type: 'query' }, { type: 'admission' }],
+    services: ['query', 'admission', 'route', 'stream', 'datasource-proxy'].map((type) => ({ type })),
   },
 })
 
-const mountAggregator = async (app: Express, count: number, plugins: AggregatorOptions['plugins']): Promise<void> => {
+const mountAggregator = async (
+  app: Express,
+  count: number,
+  plugins: AggregatorOptions['plugins'],
+  url = '',
+): Promise<void> => {
   const aggregator = dataPlaneAggregator({
     source: memorySource(Array.from({ length: count }, service)),
     plugins,
-    contexts: staticContexts({ datasources: [{ uid: 'b1', type: 'bench' }] }),
+    contexts: staticContexts({ datasources: [{ uid: 'b1', type: 'bench', url }] }),
   })
   app.use(aggregator)
   await aggregator.ready
@@ -71,10 +79,23 @@ const makeDirectory = (): string => {
   return directory
 }
 
-const mountQuery = (app: Express): Promise<void> => {
+const installed = (settings: Readonly<Record<string, string>> = {}): AggregatorOptions['plugins'] => {
   const directory = makeDirectory()
   installPlugin(directory)
-  return mountAggregator(app, serviceCount('query'), pluginDirectory(directory))
+  return pluginDirectory(directory, { settings: { bench: settings } })
+}
+
+/** A datasource in a process of its own; gives its URL. */
+export const startDatasource = async (): Promise<string> => {
+  const port = (await startChild('./datasource.ts').call('start')) as number
+  return `http://127.0.0.1:${String(port)}`
+}
+
+/** What a path below `proxy/` comes to without this library. */
+const mountBareProxy = async (app: Express): Promise<void> => {
+  const agent = new Agent({ keepAlive: true })
+  const pathRewrite = { '^.*/proxy/': '/' }
+  app.use(createProxyMiddleware({ target: await startDatasource(), agent, changeOrigin: true, pathRewrite }))
 }
 
 /** An Express app, ready to serve what its name says. */
@@ -100,7 +121,30 @@ export const makeApp = async (name: App): Promise<Express> => {
       await mountBareQuery(app, makeDirectory())
       break
     case 'query':
-      await mountQuery(app)
+    case 'resource, 1 MB':
+      await mountAggregator(app, 1, installed())
+      break
+    case 'stream':
+      await mountAggregator(app, 1, installed())
+      break
+    case 'bare stream':
+      await mountBareStream(app, makeDirectory())
+      break
+    case 'large query':
+      await mountAggregator(app, 1, installed({ rows: '100000' }))
+      break
+    case 'bare resource, 1 MB':
+      await mountBareResource(app, makeDirectory())
+      break
+    case 'bare proxy, small':
+    case 'bare proxy, 1 MB':
+      await mountBareProxy(app)
+      break
+    case 'proxy, small':
+    case 'proxy, 1 MB':
+      await mountAggregator(app, 1, inProcess({ bench: {} }), await startDatasource())
+      break
+    case 'datasource, small':
       break
   }
   return app

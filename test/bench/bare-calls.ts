@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
 import { Client, credentials, Metadata } from '@grpc/grpc-js'
-import { loadSync, type MessageTypeDefinition } from '@grpc/proto-loader'
+import { loadSync, type MessageTypeDefinition, type PackageDefinition } from '@grpc/proto-loader'
 import type { PluginContext, QueryDataRequest } from 'dataplane-aggregator'
 import type { Express } from 'express'
 
@@ -12,8 +13,8 @@ import { pluginFile } from './plugin-directory.ts'
 import { readBody } from './read-body.ts'
 
 /**
- * What a query costs without this library: nothing but JSON.parse, one grpc-js call with the same message and the same channel
- * options, and an answer that was ready before.
+ * What the calls cost without this library: nothing but grpc-js with the same messages and the same channel options, and for a query
+ * JSON.parse and an answer that was ready before.
  */
 
 const rows = Array.from({ length: 20 }, (_, index) => index)
@@ -102,10 +103,8 @@ const startPlugin = async (socketDirectory: string): Promise<string> => {
   return `unix:${line.split('|')[3] ?? ''}`
 }
 
-/** QueryData with grpc-js alone, on a plugin process of its own, which ends with this one. */
-export const openBareQuery = async (
-  socketDirectory: string,
-): Promise<(request: QueryDataRequest, answered: (error: Error | null) => void) => void> => {
+/** A client of grpc-js alone on a plugin process of its own, which ends with this one. */
+const openBareClient = async (socketDirectory: string): Promise<{ client: Client; definitions: PackageDefinition }> => {
   const definitions = loadSync('pluginv2.proto', {
     keepCase: true,
     longs: Number,
@@ -113,8 +112,6 @@ export const openBareQuery = async (
     objects: true,
     includeDirs: [fileURLToPath(new URL('../../proto', import.meta.url))],
   })
-  const { serialize } = definitions['pluginv2.QueryDataRequest'] as MessageTypeDefinition<object, object>
-  const { deserialize } = definitions['pluginv2.QueryDataResponse'] as MessageTypeDefinition<object, object>
   const client = new Client(await startPlugin(socketDirectory), credentials.createInsecure(), {
     'grpc.max_receive_message_length': 64 * 1024 * 1024,
     'grpc.max_send_message_length': -1,
@@ -126,12 +123,46 @@ export const openBareQuery = async (
     'grpc.default_authority': 'localhost',
     'grpc.service_config_disable_resolution': 1,
   })
+  return { client, definitions }
+}
+
+/** QueryData. */
+export const openBareQuery = async (
+  socketDirectory: string,
+): Promise<(request: QueryDataRequest, answered: (error: Error | null) => void) => void> => {
+  const { client, definitions } = await openBareClient(socketDirectory)
+  const { serialize } = definitions['pluginv2.QueryDataRequest'] as MessageTypeDefinition<object, object>
+  const { deserialize } = definitions['pluginv2.QueryDataResponse'] as MessageTypeDefinition<object, object>
   return (request, answered) => {
     const deadline = Date.now() + 60_000
     const message = { ...request, format: 'ARROW' }
     const path = '/pluginv2.Data/QueryData'
     client.makeUnaryRequest(path, serialize, deserialize, message, new Metadata(), { deadline }, answered)
   }
+}
+
+/** CallResource, each message written as it comes. */
+export const mountBareResource = async (app: Express, socketDirectory: string): Promise<void> => {
+  const { client, definitions } = await openBareClient(socketDirectory)
+  const { serialize } = definitions['pluginv2.CallResourceRequest'] as MessageTypeDefinition<object, object>
+  const { deserialize } = definitions['pluginv2.CallResourceResponse'] as MessageTypeDefinition<
+    object,
+    { readonly body: Buffer }
+  >
+  app.use((_incoming, outgoing) => {
+    const message = { pluginContext, path: 'large', method: 'GET', url: 'large', headers: {}, body: Buffer.alloc(0) }
+    const path = '/pluginv2.Resource/CallResource'
+    const deadline = Date.now() + 60_000
+    const call = client.makeServerStreamRequest(path, serialize, deserialize, message, new Metadata(), { deadline })
+    outgoing.setHeader('content-type', 'application/octet-stream')
+    call.on('data', ({ body }: { readonly body: Buffer }) => {
+      if (outgoing.write(body)) return
+      call.pause()
+      outgoing.once('drain', () => call.resume())
+    })
+    call.on('error', () => outgoing.destroy())
+    call.on('end', () => outgoing.end())
+  })
 }
 
 export const mountBareQuery = async (app: Express, socketDirectory: string): Promise<void> => {
@@ -144,5 +175,36 @@ export const mountBareQuery = async (app: Express, socketDirectory: string): Pro
         outgoing.end(error === null ? answer : error.message)
       })
     })
+  })
+}
+
+/** RunStream, once; what comes in one turn of the loop is written to each reader at once. */
+export const mountBareStream = async (app: Express, socketDirectory: string): Promise<void> => {
+  const { client, definitions } = await openBareClient(socketDirectory)
+  const { serialize } = definitions['pluginv2.RunStreamRequest'] as MessageTypeDefinition<object, object>
+  const { deserialize } = definitions['pluginv2.StreamPacket'] as MessageTypeDefinition<
+    object,
+    { readonly data: Buffer }
+  >
+  const readers = new Set<ServerResponse>()
+  let batch: Buffer[] = []
+  const flush = (): void => {
+    const chunk = Buffer.concat(batch)
+    batch = []
+    for (const reader of readers) reader.write(chunk)
+  }
+  const message = { pluginContext, path: 'x', data: Buffer.alloc(0), headers: {} }
+  client
+    .makeServerStreamRequest('/pluginv2.Stream/RunStream', serialize, deserialize, message, new Metadata())
+    .on('data', ({ data }: { readonly data: Buffer }) => {
+      if (batch.length === 0) setImmediate(flush)
+      batch.push(Buffer.from(`data: ${data.toString()}\n\n`))
+    })
+    .on('error', () => undefined)
+  app.use((_incoming, outgoing) => {
+    outgoing.setHeader('content-type', 'text/event-stream')
+    outgoing.flushHeaders()
+    readers.add(outgoing)
+    outgoing.on('close', () => readers.delete(outgoing))
   })
 }

@@ -20,6 +20,17 @@ export const titles = {
   '10000 services': 'a claimed query to an in-process plugin, 10000 services in turn',
   'bare gRPC call': 'an Express app whose handler makes that call with grpc-js alone and sends ready bytes',
   query: 'a query with a small frame to a plugin process',
+  'bare proxy, small': 'an Express app with http-proxy-middleware alone and the same agent, a small answer',
+  'proxy, small': 'datasource-proxy, a small answer',
+  'datasource, small': 'the datasource itself, a small answer',
+  'bare proxy, 1 MB': 'an Express app with http-proxy-middleware alone and the same agent, an answer of 1 MB',
+  'proxy, 1 MB': 'datasource-proxy, an answer of 1 MB',
+  'bare resource, 1 MB': 'an Express app that relays the stream of grpc-js alone, 1 MB in 16 messages',
+  'resource, 1 MB': 'a resource of a plugin process, 1 MB in 16 messages',
+  'bare stream':
+    'an Express app that writes each packet of one RunStream of grpc-js to all readers, a turn of the loop at once',
+  stream: 'one RunStream of a plugin process, read as server-sent events',
+  'large query': 'a query of 100,000 rows to a plugin process',
 } as const
 export type App = keyof typeof titles
 
@@ -29,6 +40,8 @@ export interface Comparison {
   readonly of: App
   readonly to: App
   readonly connections: number
+  /** Default: by processor time of the server; by the clock where the two are different processes. */
+  readonly by?: 'clock'
 }
 
 export const comparisons: ReadonlyArray<Comparison> = [
@@ -38,6 +51,10 @@ export const comparisons: ReadonlyArray<Comparison> = [
   { name: 'claimed, 10000 services', of: '10000 services', to: '1 service', connections: 50 },
   { name: 'small query', of: 'query', to: 'bare gRPC call', connections: 50 },
   { name: 'small query, one at a time', of: 'query', to: 'bare gRPC call', connections: 1 },
+  { name: 'proxy, small', of: 'proxy, small', to: 'bare proxy, small', connections: 50 },
+  { name: 'proxy, small, vs direct', of: 'proxy, small', to: 'datasource, small', connections: 50, by: 'clock' },
+  { name: 'proxy, 1 MB', of: 'proxy, 1 MB', to: 'bare proxy, 1 MB', connections: 10 },
+  { name: 'resource, 1 MB', of: 'resource, 1 MB', to: 'bare resource, 1 MB', connections: 10 },
 ]
 
 /** How many services an app has, and so how many paths its load goes around. */

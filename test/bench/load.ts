@@ -23,21 +23,43 @@ export interface LoadResult {
 
 const separator = Buffer.from('\r\n\r\n')
 
-/** Length of the answer that the bytes begin with; undefined while its head is not complete. Throws when it is no success. */
-const lengthOf = (bytes: Buffer): number | undefined => {
-  const endOfHead = bytes.indexOf(separator)
-  if (endOfHead === -1) return undefined
-  const head = bytes.toString('latin1', 0, endOfHead)
-  const length = /content-length: (\d+)/i.exec(head)?.[1]
-  if (!head.startsWith('HTTP/1.1 200 ') || length === undefined)
-    throw new Error(`expected status 200 with a length, got ${bytes.toString()}`)
-  return endOfHead + separator.length + Number(length)
+const lastChunk = Buffer.from('\r\n0\r\n\r\n')
+
+/** Follows one answer; says when it is complete. Of a chunked one only the end is looked at: no body here holds it. */
+class Answer {
+  #head: Buffer = Buffer.alloc(0)
+  #end: Buffer = Buffer.alloc(0)
+  #missing: number | 'chunked' | undefined
+
+  /** Throws when it is no success. */
+  take(bytes: Buffer): boolean {
+    if (this.#missing !== undefined) return this.#takeBody(bytes)
+    this.#head = this.#head.length === 0 ? bytes : Buffer.concat([this.#head, bytes])
+    const endOfHead = this.#head.indexOf(separator)
+    if (endOfHead === -1) return false
+    const head = this.#head.toString('latin1', 0, endOfHead)
+    const length = /content-length: (\d+)/i.exec(head)?.[1]
+    const isChunked = /transfer-encoding: chunked/i.test(head)
+    if (!head.startsWith('HTTP/1.1 200 ') || (length === undefined && !isChunked))
+      throw new Error(`expected status 200 with a length, got ${this.#head.toString()}`)
+    this.#missing = isChunked ? 'chunked' : Number(length)
+    return this.#takeBody(this.#head.subarray(isChunked ? endOfHead + 2 : endOfHead + separator.length))
+  }
+
+  #takeBody(bytes: Buffer): boolean {
+    if (this.#missing === 'chunked') {
+      this.#end = Buffer.concat([this.#end, bytes.subarray(-lastChunk.length)]).subarray(-lastChunk.length)
+      return this.#end.equals(lastChunk)
+    }
+    this.#missing = (this.#missing ?? 0) - bytes.length
+    return this.#missing <= 0
+  }
 }
 
 /** One connection: sends until the time is over; resolves to the number of answers. */
 const drive = (socket: Socket, next: () => Buffer, endMs: number): Promise<number> =>
   new Promise((resolve, reject) => {
-    let received: Buffer = Buffer.alloc(0)
+    let answer = new Answer()
     let count = 0
     const end = (settle: () => void): void => {
       socket.off('data', take).off('close', lose)
@@ -49,17 +71,15 @@ const drive = (socket: Socket, next: () => Buffer, endMs: number): Promise<numbe
       })
     }
     const take = (chunk: Buffer): void => {
-      received = received.length === 0 ? chunk : Buffer.concat([received, chunk])
       try {
-        const length = lengthOf(received)
-        if (length === undefined || received.length < length) return
+        if (!answer.take(chunk)) return
       } catch (error) {
         end(() => {
           reject(error instanceof Error ? error : new Error(String(error)))
         })
         return
       }
-      received = Buffer.alloc(0)
+      answer = new Answer()
       count++
       if (performance.now() < endMs) socket.write(next())
       else
@@ -93,4 +113,57 @@ const run = async ({ app, connections, port, durationMs }: Load): Promise<LoadRe
   return { requests: counts.reduce((sum, count) => sum + count, 0), elapsedMs: performance.now() - startMs }
 }
 
-answerParent({ run })
+export interface Reading {
+  readonly port: number
+  readonly path: string
+  readonly readers: number
+  readonly durationMs: number
+}
+
+/** Server-sent events in what came. Of one that is cut in two, the second half counts. */
+const countEvents = (bytes: Buffer): number => {
+  let count = 0
+  for (let at = bytes.indexOf('\n\n'); at !== -1; at = bytes.indexOf('\n\n', at + 2)) count++
+  return count
+}
+
+/** Opens readers of a stream, waits until each has heard something, and counts what comes from then on. */
+const readEvents = async ({ port, path, readers, durationMs }: Reading): Promise<number> => {
+  const request = `GET ${path} HTTP/1.1\r\nhost: bench\r\naccept: text/event-stream\r\n\r\n`
+  const sockets = await Promise.all(Array.from({ length: readers }, () => open(port)))
+  let count = 0
+  const heard = sockets.map(async (socket) => {
+    socket.on('data', (bytes: Buffer) => {
+      count += countEvents(bytes)
+    })
+    const first = once(socket, 'data')
+    socket.write(request)
+    await first
+  })
+  await Promise.all(heard)
+  count = 0
+  await new Promise((resolve) => setTimeout(resolve, durationMs))
+  for (const socket of sockets) socket.destroy()
+  return count
+}
+
+export interface Ask {
+  readonly port: number
+  readonly accept: string
+}
+
+/** Time from a query to the first byte of its answer's body, and to the last, ms. */
+const firstByte = async ({ port, accept }: Ask): Promise<{ readonly firstMs: number; readonly lastMs: number }> => {
+  const [request = Buffer.alloc(0)] = requestsOf('query')
+  const startMs = performance.now()
+  const body = request.subarray(request.indexOf(separator) + separator.length)
+  const path = /^POST (\S+)/.exec(request.toString())?.[1] ?? ''
+  const response = await fetch(`http://127.0.0.1:${String(port)}${path}`, { method: 'POST', headers: { accept }, body })
+  let firstMs = 0
+  if (response.body !== null) {
+    for await (const _chunk of response.body) firstMs ||= performance.now() - startMs
+  }
+  return { firstMs, lastMs: performance.now() - startMs }
+}
+
+answerParent({ run, readEvents, firstByte })

@@ -4,6 +4,7 @@ import { comparisons, type Case } from './case.ts'
 import { frameCases } from './frames.ts'
 import { measure, type Measured } from './measure.ts'
 import { pluginCallCases } from './plugin-calls.ts'
+import { streamCases } from './streams.ts'
 
 /** `npm run bench -- [--json] [--quick] [--only <part of a name>]` */
 const { values } = parseArgs({
@@ -31,14 +32,17 @@ const printMeasured = ({ name, ratio, quartiles, clockRatio, ofCpuUs, toCpuUs }:
 const wanted = comparisons.filter(({ name }) => name.includes(values.only))
 const measured = wanted.length === 0 ? [] : await measure(wanted, plan)
 const frames = 'frames'.includes(values.only) ? await frameCases() : []
+const streams = 'streams'.includes(values.only) ? await streamCases(plan.rounds) : []
 const calls = 'plugin call'.includes(values.only) ? await pluginCallCases(plan.rounds) : []
 
-if (values.json === true) [...measured, ...calls, ...frames].forEach(printJson)
+if (values.json === true) [...measured, ...streams, ...calls, ...frames].forEach(printJson)
 else {
   print(
     'requests per CPU second, of / to: more is better'.padEnd(52) + '      ratio  quartiles   by clock  CPU us of/to',
   )
   measured.forEach(printMeasured)
+  print('\nstreams, of / to: more is better, but for times')
+  for (const { name, ratio } of streams) print(`${name.padEnd(52)}${ratio.toFixed(3).padStart(11)}`)
   print('\none call to a plugin process, of / to: more is better, but for bytes')
   for (const { name, ratio } of calls) print(`${name.padEnd(52)}${ratio.toFixed(3).padStart(11)}`)
   print('\ntime, of / to: less is better')

@@ -112,12 +112,14 @@ const leastCpuUs = (slices: ReadonlyArray<Slice>): number =>
 
 const summarize = (track: Track): Measured => {
   const { comparison, host, slices } = track
-  const ratios = ratiosOf(track, 'perCpuSecond')
+  const rate = comparison.by === 'clock' ? 'perSecond' : 'perCpuSecond'
+  const unit = comparison.by === 'clock' ? 'requests per second' : 'requests per CPU second'
+  const ratios = ratiosOf(track, rate)
   return {
     name: `${comparison.name}, ${host}`,
     ratio: quantile(ratios, 0.5),
-    of: `requests per CPU second: ${titles[comparison.of]}`,
-    to: `requests per CPU second: ${titles[comparison.to]}`,
+    of: `${unit}: ${titles[comparison.of]}`,
+    to: `${unit}: ${titles[comparison.to]}`,
     clockRatio: quantile(ratiosOf(track, 'perSecond'), 0.5),
     quartiles: [quantile(ratios, 0.25), quantile(ratios, 0.75)],
     ofCpuUs: leastCpuUs(slices.of),

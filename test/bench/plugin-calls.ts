@@ -5,7 +5,7 @@ import { join } from 'node:path'
 
 import { pluginDirectory, type QueryDataRequest } from 'dataplane-aggregator'
 
-import { openBareQuery, pluginContext } from './bare-query.ts'
+import { openBareQuery, pluginContext } from './bare-calls.ts'
 import type { Case } from './case.ts'
 import { answerParent, startChild } from './child.ts'
 import { countCopies } from './copies.ts'

@@ -26,10 +26,27 @@ const post = (path: string): Buffer =>
       `content-length: ${String(Buffer.byteLength(body))}\r\n\r\n${body}`,
   )
 
+/** Of the n-th service. */
+const instanceOf = (index: number): string => `/apis/${groupOf(index)}/v1/namespaces/default/datasources/b1`
+
 /** The requests that a load sends in turn, byte by byte. */
-export const requestsOf = (app: App): ReadonlyArray<Buffer> =>
-  app === 'aggregator' || app === 'no aggregator'
-    ? [get('/apis/apps/v1/namespaces/default/deployments/web')]
-    : Array.from({ length: serviceCount(app) }, (_, index) =>
-        post(`/apis/${groupOf(index)}/v1/namespaces/default/datasources/b1/query`),
-      )
+export const requestsOf = (app: App): ReadonlyArray<Buffer> => {
+  switch (app) {
+    case 'aggregator':
+    case 'no aggregator':
+      return [get('/apis/apps/v1/namespaces/default/deployments/web')]
+    case 'bare proxy, small':
+    case 'proxy, small':
+      return [get(`${instanceOf(0)}/proxy/small?query=up`)]
+    case 'datasource, small':
+      return [get('/small?query=up')]
+    case 'bare proxy, 1 MB':
+    case 'proxy, 1 MB':
+      return [get(`${instanceOf(0)}/proxy/large?query=up`)]
+    case 'bare resource, 1 MB':
+    case 'resource, 1 MB':
+      return [get(`${instanceOf(0)}/resources/large`)]
+    default:
+      return Array.from({ length: serviceCount(app) }, (_, index) => post(`${instanceOf(index)}/query`))
+  }
+}

@@ -4,12 +4,13 @@ import type { AddressInfo } from 'node:net'
 
 import { createServer } from 'dataplane-aggregator'
 
-import { makeApp } from './apps.ts'
+import { makeApp, startDatasource } from './apps.ts'
 import type { App, Host } from './case.ts'
 import { answerParent } from './child.ts'
 
 /** Serves an app; gives its port on the loopback. */
 const start = async (name: App, host: Host): Promise<number> => {
+  if (name === 'datasource, small') return Number(new URL(await startDatasource()).port)
   const app = await makeApp(name)
   const server = host === 'createServer(app)' ? createServer(app) : createHttpServer(app)
   // Connections wait while other servers are measured.

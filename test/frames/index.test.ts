@@ -1,8 +1,9 @@
 import test from 'ava'
 
 import { Int32 } from 'apache-arrow'
-import { bodyOf, chunksOf, response } from './answer.ts'
+import { bodyOf, chunksOf, frameJson, response } from './answer.ts'
 import { arrowFile } from './arrow.ts'
+import { encodeFrame } from '../../src/frames/index.ts'
 import { E } from '../../src/fp.ts'
 import type { DataResponse } from '../../src/plugin.ts'
 
@@ -81,4 +82,29 @@ test('refuses the whole answer for one bad frame, and says which', (t) => {
     ]),
   )
   t.deepEqual(answer, E.left('frame 1 of query "B": expected an Arrow file, ending in "ARROW1"'))
+})
+
+test('gives one frame alone the JSON that it has in an answer, and as often as it is pulled', (t) => {
+  const columns = Array.from({ length: 20 }, (_, index) => ({
+    name: `n${String(index)}`,
+    type: new Int32(),
+    values: Array.from({ length: 10_000 }, (_, row) => row),
+  }))
+  const file = arrowFile(columns)
+  const pieces = encodeFrame(file, 'arrow')
+  if (E.isLeft(pieces)) return t.fail(pieces.left)
+  t.true([...pieces.right].length > 1)
+  t.true(Buffer.concat([...pieces.right]).equals(frameJson(file)))
+})
+
+test('takes the later pieces of a frame, which have no schema', (t) => {
+  const json = '{"data":{"values":[[1.0,1e2,9007199254740993]]}}'
+  const pieces = encodeFrame(Buffer.from(` ${json}\n`), 'json')
+  t.is(E.isRight(pieces) ? Buffer.concat([...pieces.right]).toString() : pieces.left, json)
+})
+
+test('says what is wrong with one frame before any of it is written', (t) => {
+  t.deepEqual(encodeFrame(Buffer.from('x'), 'arrow'), E.left('expected an Arrow file, ending in "ARROW1"'))
+  t.deepEqual(encodeFrame(Buffer.from('[]'), 'json'), E.left('expected the bytes to be one JSON object'))
+  t.deepEqual(encodeFrame(Buffer.from('{"a":1'), 'json'), E.left('expected the bytes to be one JSON object'))
 })

@@ -40,6 +40,7 @@ type Tool<A> =
 interface Tools {
   readonly go: Tool<Programs>
   readonly published: Tool<string>
+  readonly converter: Tool<string>
   readonly prometheus: Tool<string>
   readonly setpriv: Tool<string>
   readonly curl: Tool<string>
@@ -92,6 +93,8 @@ export const installPublished = (root: string, id: string): string => {
   cpSync(join(made, 'dist'), join(root, id), { recursive: true })
   return made
 }
+/** The converter of Kubernetes' apiserver. */
+export const converter = (): string => have(tools.converter)
 export const curl = (): string => have(tools.curl)
 export const prometheus = (): string => have(tools.prometheus)
 

@@ -44,7 +44,7 @@ const programs = [
 
 const goFiles = () =>
   readdirSync(source, { recursive: true })
-    .filter((name) => /\.(go|mod|sum)$/.test(name))
+    .filter((name) => /\.(go|mod|sum)$/.test(name) && !name.startsWith('converter'))
     .sort()
 
 const hashOf = (version, platform) => {

@@ -5,6 +5,7 @@ import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
+import { makeConverter } from './prepare-converter.js'
 import { buildAll } from './prepare-go.js'
 import { findPrometheus } from './prepare-prometheus.js'
 import { makePublished } from './prepare-published.js'
@@ -50,6 +51,7 @@ export const prepare = () => {
   return {
     go,
     published: go.have === undefined ? go : orReason(() => makePublished(cache)),
+    converter: go.have === undefined ? go : orReason(() => makeConverter(cache)),
     prometheus: go.have === undefined ? go : orReason(() => findPrometheus(cache)),
     // ends a process together with the one that started it
     setpriv: orReason(() => onPath('setpriv') ?? missing('setpriv')),

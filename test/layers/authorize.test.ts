@@ -1,12 +1,14 @@
 import test from 'ava'
 
-import type { Authorize, RequestAttributes } from '../../src/authorization.ts'
+import type { Authorize, RequestAttributes, RouteAccess } from '../../src/authorization.ts'
+import { pipe, TE } from '../../src/fp.ts'
 import { attributesOf, authorize } from '../../src/layers/authorize.ts'
 import { match } from '../../src/routing/match.ts'
+import type { Handle } from '../../src/service.ts'
 import { service } from '../api/manifests.ts'
 import { base, routes, tableOf } from '../routing/tables.ts'
 import { envOf, requestOf } from '../telemetry/requests.ts'
-import { messageOf, ok, slow, tagOf } from './answers.ts'
+import { answer, messageOf, ok, slow, tagOf } from './answers.ts'
 
 const claimed = service([
   ...['query', 'admission', 'conversion', 'stream', 'datasource-proxy'].map((type) => ({ type })),
@@ -132,6 +134,83 @@ test('tells a stranger and the cluster scope by their names', async (t) => {
   )
 })
 
-test('stands aside when there is no hook', (t) => {
-  t.is(authorize(undefined)(ok), ok)
+test('lets everybody pass when there is no hook', async (t) => {
+  t.is(tagOf(await ask(undefined)), '200')
 })
+
+/** What a service is told that asks for more, once it is served. */
+const access = (hook: Authorize | undefined, wanted: RouteAccess, role?: string) =>
+  authorize(hook)((_request, env) =>
+    pipe(
+      env.mayAccess(wanted),
+      TE.map(() => answer),
+    ),
+  )(
+    requestOf({ path, user: { name: 'jane', ...(role === undefined ? {} : { role }) } }),
+    envOf({ service: claimed, mayAccess: () => TE.left({ _tag: 'Conflict', message: 'nobody may ask this one' }) }),
+  )()
+
+test('asks the hook a second time, with what a route asks for', async (t) => {
+  const asked: RequestAttributes[] = []
+  const hook: Authorize = (given) => {
+    asked.push(given)
+    return given.access === undefined
+  }
+  const outcome = await access(hook, { reqAction: 'a:write', reqRole: 'Viewer' }, 'Admin')
+  t.is(messageOf(outcome), denied)
+  const [first, second] = asked
+  t.is(asked.length, 2)
+  t.is(first && 'access' in first, false)
+  t.deepEqual(second, { ...first, access: { reqAction: 'a:write', reqRole: 'Viewer' } } as RequestAttributes)
+  t.is(tagOf(await access(() => true, { reqAction: 'a:write' })), '200')
+})
+
+for (const [what, hook] of Object.entries(mistakes)) {
+  test(`never takes ${what} for leave when it is asked a second time`, async (t) => {
+    const second = ((given: RequestAttributes) => (given.access === undefined ? true : hook())) as Authorize
+    t.is(tagOf(await access(second, { reqRole: 'Viewer' }, 'Admin')), 'Unexpected')
+  })
+}
+
+test('waits no longer for the second answer than for the first', async (t) => {
+  const slowly: Authorize = (given) => given.access === undefined || new Promise(() => undefined)
+  const client = new AbortController()
+  const env = envOf({ signal: client.signal, timeoutMs: 5 })
+  const handle: Handle = (_request, { mayAccess }) =>
+    pipe(
+      mayAccess({ reqRole: 'Viewer' }),
+      TE.map(() => answer),
+    )
+  t.is(tagOf(await authorize(slowly)(handle)(requestOf({ path }), env)()), 'PluginTimeout')
+  const left = authorize(slowly)(handle)(requestOf({ path }), { ...env, timeoutMs: 3_600_000 })()
+  await new Promise(setImmediate)
+  client.abort()
+  t.is(tagOf(await left), 'Cancelled')
+})
+
+const byRole: ReadonlyArray<readonly [wanted: RouteAccess, role: string | undefined, isAllowed: boolean]> = [
+  [{ reqRole: 'Viewer' }, 'Viewer', true],
+  [{ reqRole: 'Viewer' }, 'Admin', true],
+  [{ reqRole: 'Editor' }, 'Editor', true],
+  [{ reqRole: 'Editor' }, 'Admin', true],
+  [{ reqRole: 'Admin' }, 'Admin', true],
+  [{ reqRole: 'Admin' }, 'Editor', false],
+  [{ reqRole: 'Editor' }, 'Viewer', false],
+  [{ reqRole: 'Viewer' }, undefined, false],
+  [{ reqRole: 'Viewer' }, 'None', false],
+  [{ reqRole: 'Viewer' }, 'admin', false],
+  [{ reqRole: 'Grafana Admin' }, 'Grafana Admin', false],
+  [{ reqRole: '' }, 'Admin', false],
+  [{}, 'Admin', false],
+  [{}, undefined, false],
+  [{ reqAction: 'a:write' }, 'Admin', false],
+  [{ reqAction: 'a:write', reqRole: 'Viewer' }, 'Admin', false],
+]
+for (const [wanted, role, isAllowed] of byRole) {
+  test(`${isAllowed ? 'grants' : 'denies'} ${JSON.stringify(wanted)} to role ${String(role)} where there is no hook`, async (t) => {
+    const outcome = await access(undefined, wanted, role)
+    t.is(tagOf(outcome), isAllowed ? '200' : 'Forbidden')
+    if (wanted.reqAction !== undefined) t.is(messageOf(outcome), `${denied}: action "a:write" needs option authorize`)
+    else if (!isAllowed) t.is(messageOf(outcome), `${denied}: needs role "${wanted.reqRole ?? ''}"`)
+  })
+}

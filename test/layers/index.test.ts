@@ -5,12 +5,13 @@ import { dispatch, requestHeaders } from '../../src/dispatch.ts'
 import { toStatus } from '../../src/errors.ts'
 import { E, TE } from '../../src/fp.ts'
 import type { Arrival, HttpRequest } from '../../src/http.ts'
-import { applyLayers, layers, type LayerOptions } from '../../src/layers/index.ts'
+import { applyLayers, layers, responseHeaders, type LayerOptions } from '../../src/layers/index.ts'
 import { match } from '../../src/routing/match.ts'
 import type { CallEnv, Layer } from '../../src/service.ts'
 import { service } from '../api/manifests.ts'
 import { definitions, routes, tableOf, tell } from '../routing/tables.ts'
-import { envOf, requestOf } from '../telemetry/requests.ts'
+import { bodyOf } from '../services/serve.ts'
+import { envOf, requestOf, surroundings } from '../telemetry/requests.ts'
 import { answer, broken, slow, tagOf, type Outcome } from './answers.ts'
 
 const objects = pluginTypes.map((pluginType) =>
@@ -50,23 +51,29 @@ const arrival = (method: string): Arrival => ({
   user: undefined,
   receivedAtMs: 0,
   over: Promise.resolve(undefined),
-  readJson: TE.right({ value: body, text: JSON.stringify(body) }),
+  ...bodyOf(JSON.stringify(body)),
 })
 
 const options: LayerOptions = {
   observe: () => ({ ended: () => undefined }),
   authorize: () => true,
   inFlight: { reads: 10, writes: 10, longRunning: 10 },
-  requestTimeoutMs: 60_000,
-  requestHeaders,
+  deadlines: { requestTimeoutMs: 60_000, longRunningTimeoutMs: 60_000 },
+  headers: { request: requestHeaders, response: responseHeaders },
 }
 
-const serve = (list: ReadonlyArray<Layer>, method: string, url: string, signal = new AbortController().signal) => {
+interface Given extends Partial<Pick<Arrival, 'authenticate'>> {
+  readonly signal?: AbortSignal
+}
+
+const serve = (list: ReadonlyArray<Layer>, method: string, url: string, given: Given = {}) => {
+  const { signal = new AbortController().signal, ...more } = given
   const matched = match(table, method, url)
   if (matched === undefined) throw new Error(`nobody claims ${method} ${url}`)
   const { plugins, contexts, userAgent } = envOf()
-  const run = dispatch({ handle: applyLayers(list), plugins, contexts, userAgent, requestTimeoutMs: 60_000 })
-  return run(matched, arrival(method), signal)()
+  const around = { ...surroundings, plugins, contexts, userAgent, requestTimeoutMs: 60_000 }
+  const run = dispatch({ ...around, handle: applyLayers(list) })
+  return run(matched, { ...arrival(method), ...more }, signal)()
 }
 
 const codeOf = (outcome: Outcome): number => (E.isLeft(outcome) ? toStatus(outcome.left).code : outcome.right.status)
@@ -119,10 +126,13 @@ for (const [title, method, url] of requests) {
     const code = codeOf(await serve(layers({ ...options, ...watched }), method, url))
     t.deepEqual(codes, [code])
     t.deepEqual(asked, [match(table, method, url)?.path])
+    const stranger = await serve(layers({ ...options, ...watched }), method, url, { authenticate: TE.right(undefined) })
+    t.is(asked.length, 1)
     const refused = await serve(layers({ ...options, authorize: () => false }), method, url)
     const busy = await serve(layers({ ...options, inFlight: { reads: 0, writes: 0, longRunning: 0 } }), method, url)
-    const left = await serve(layers(options), method, url, AbortSignal.abort())
-    t.deepEqual([refused, busy, left].map(tagOf), ['Forbidden', 'TooManyRequests', 'Cancelled'])
+    const left = await serve(layers(options), method, url, { signal: AbortSignal.abort() })
+    const tags = [stranger, refused, busy, left].map(tagOf)
+    t.deepEqual(tags, ['Unauthorized', 'Forbidden', 'TooManyRequests', 'Cancelled'])
   })
 }
 
@@ -132,15 +142,17 @@ const applied = (
   request?: Partial<HttpRequest>,
 ) => applyLayers(layers({ ...options, ...changes }))(requestOf(request), envOf({ handle }))()
 
+const short = { requestTimeoutMs: 1, longRunningTimeoutMs: 1 }
+
 test('asks for leave before it counts, and counts before it starts the clock', async (t) => {
   const denied = { authorize: () => false, inFlight: { reads: 0, writes: 0, longRunning: 0 } }
   t.is(tagOf(await applied(() => TE.right(answer), denied)), 'Forbidden')
-  t.is(tagOf(await applied(slow().handle, { inFlight: denied.inFlight, requestTimeoutMs: 1 })), 'TooManyRequests')
+  t.is(tagOf(await applied(slow().handle, { inFlight: denied.inFlight, deadlines: short })), 'TooManyRequests')
 })
 
 test('frees its place when the time of a request is over', async (t) => {
   const handle = applyLayers(
-    layers({ ...options, inFlight: { reads: 1, writes: 1, longRunning: 1 }, requestTimeoutMs: 1 }),
+    layers({ ...options, inFlight: { reads: 1, writes: 1, longRunning: 1 }, deadlines: short }),
   )
   for (let i = 0; i < 3; i++) {
     t.is(tagOf(await handle(requestOf(), envOf({ handle: slow().handle }))()), 'PluginTimeout')

@@ -3,7 +3,8 @@ import test from 'ava'
 import { Registry } from 'prom-client'
 
 import { E, TE } from '../../src/fp.ts'
-import { json } from '../../src/http.ts'
+import type { AggregatorError } from '../../src/errors.ts'
+import { json, stream } from '../../src/http.ts'
 import { deadline } from '../../src/layers/deadline.ts'
 import { telemetry } from '../../src/layers/telemetry.ts'
 import type { Handle } from '../../src/service.ts'
@@ -104,7 +105,9 @@ test('counts a client that leaves as 499 and leaves nothing in flight', async (t
   const registry = new Registry()
   const client = new AbortController()
   const hanging: Handle = () => () => new Promise(() => undefined)
-  const handle = telemetry(requestMetrics(registry))(deadline(60_000)(hanging))
+  const handle = telemetry(requestMetrics(registry))(
+    deadline({ requestTimeoutMs: 60_000, longRunningTimeoutMs: 60_000 })(hanging),
+  )
   const running = handle(requestOf(), envOf({ signal: client.signal }))()
   t.true((await registry.metrics()).includes('dataplane_aggregator_requests_in_flight{type="query"} 1'))
   client.abort()
@@ -144,3 +147,31 @@ test('hands the trace context of an observer on with the request', async (t) => 
   await telemetry(recordingObserver())(handle)(requestOf(), envOf())()
   t.deepEqual(seen, [given, undefined])
 })
+
+const timeout: AggregatorError = { _tag: 'PluginTimeout', message: 'too late' }
+const badPlugin: AggregatorError = { _tag: 'BadPlugin', message: 'garbage' }
+const endings: ReadonlyArray<
+  readonly [title: string, given: { isEndless?: boolean }, end: AggregatorError | undefined, isFailure: boolean]
+> = [
+  ['takes a stream that was read to its end for served', {}, undefined, false],
+  ['takes it for no failure that the reader of a stream leaves', {}, { _tag: 'Cancelled' }, false],
+  ['takes it for no failure that an endless stream has had its time', { isEndless: true }, timeout, false],
+  ['takes it for a failure that another stream has had its time', {}, timeout, true],
+  ['takes it for a failure that an endless stream breaks off', { isEndless: true }, badPlugin, true],
+]
+for (const [title, given, end, isFailure] of endings) {
+  test(`${title}, and tells so once, when it is over`, async (t) => {
+    const observe = recordingObserver()
+    let finish: (error: AggregatorError | undefined) => void = () => undefined
+    const over = new Promise<AggregatorError | undefined>((resolve) => (finish = resolve))
+    const chunks = (async function* () {})()
+    const answer = stream(206, {}, chunks, given)
+    t.deepEqual(await telemetry(observe)(() => TE.right(answer))(requestOf({ over }), envOf())(), E.right(answer))
+    await new Promise(setImmediate)
+    t.deepEqual(observe.outcomes, [])
+    finish(end)
+    await new Promise(setImmediate)
+    t.is(observe.outcomes.length, 1)
+    t.like(observe.outcomes[0], { code: 206, error: isFailure ? end : undefined })
+  })
+}

@@ -1,12 +1,12 @@
 import type { DataPlaneService } from '../../src/api/dataplane-service.ts'
-import { E } from '../../src/fp.ts'
 import { match, type Match } from '../../src/routing/match.ts'
 import { compile, verdictsOf, type RouteTable } from '../../src/routing/table.ts'
 import { serviceDefinitions } from '../../src/services/index.ts'
 import { service, type Made } from '../api/manifests.ts'
+import { noFrames } from '../services/serve.ts'
 
 /** The real definitions; nothing is encoded here. */
-export const definitions = serviceDefinitions(() => E.right([]))
+export const definitions = serviceDefinitions(noFrames)
 
 export const tableOf = (...services: ReadonlyArray<DataPlaneService>): RouteTable => compile(services, definitions)
 

@@ -1,10 +1,11 @@
 import type { DataPlaneService } from '../../src/api/dataplane-service.ts'
-import type { AggregatorError } from '../../src/errors.ts'
-import { TE, type E } from '../../src/fp.ts'
-import type { HttpAnswer, HttpRequest } from '../../src/http.ts'
+import { badRequest, type AggregatorError } from '../../src/errors.ts'
+import { E, TE } from '../../src/fp.ts'
+import { encodeFrame, encodeQueryData } from '../../src/frames/index.ts'
+import type { ByteStream, HttpAnswer, HttpRequest, JsonBody } from '../../src/http.ts'
 import type { InstanceSettings, PluginContextProvider, PluginContextRequest, PluginHost } from '../../src/plugin.ts'
 import { match } from '../../src/routing/match.ts'
-import type { EncodeQueryData } from '../../src/service.ts'
+import type { CallEnv, EncodeQueryData, FrameEncoders } from '../../src/service.ts'
 import { compile } from '../../src/routing/table.ts'
 import { serviceDefinitions } from '../../src/services/index.ts'
 import { service } from '../api/manifests.ts'
@@ -24,37 +25,81 @@ export const recordingContexts = (): PluginContextProvider & { readonly asked: P
   }
 }
 
+/** Those of the real pipeline. */
+export const realFrames: FrameEncoders = { encodeQueryData, encodeFrame }
+
+/** Encode nothing. */
+export const noFrames: FrameEncoders = { encodeQueryData: () => E.right([]), encodeFrame: () => E.right([]) }
+
 export interface Surroundings {
-  readonly plugins: PluginHost
+  readonly plugins?: PluginHost
   readonly contexts?: PluginContextProvider
   readonly of?: DataPlaneService
+  /** Default: `noFrames`. */
+  readonly frames?: FrameEncoders
   readonly encode?: EncodeQueryData
+  /** Default: POST. */
+  readonly method?: string
   readonly request?: Partial<HttpRequest>
+  /** Whatever else its service reaches for: `forward`, `streams`, `mayAccess`, `signal`, … */
+  readonly env?: Partial<CallEnv>
 }
 
-/** One POST through the matcher and its service, without the layers. `text` is the body, as it came. */
+const chunksOf = async function* (body: Uint8Array): ByteStream {
+  yield await Promise.resolve(E.right(body))
+}
+
+/** The three readers of a body that came as `body`. */
+export const bodyOf = (
+  body: string | Uint8Array | undefined,
+): Pick<HttpRequest, 'readJson' | 'readBytes' | 'streamBody'> => {
+  const bytes = Buffer.from(body ?? '')
+  return {
+    readJson: () =>
+      Promise.resolve(
+        E.tryCatch(
+          (): JsonBody => ({ value: JSON.parse(bytes.toString()), text: bytes.toString() }),
+          () => badRequest('the body is not valid JSON'),
+        ),
+      ),
+    readBytes: TE.right(bytes),
+    streamBody: () => (body === undefined ? undefined : chunksOf(bytes)),
+  }
+}
+
+/**
+ * One request through the matcher and its service, without the layers. `path` is what stands behind `/apis/p.example.com/v1`, its
+ * query string too; `body` as it came.
+ */
 export const serve = (
   path: string,
-  text: string,
-  {
-    plugins,
-    contexts = recordingContexts(),
-    of = service(),
-    encode = () => ({ _tag: 'Right', right: [] }),
-    request,
-  }: Surroundings,
+  body: string | Uint8Array | undefined,
+  { plugins, contexts = recordingContexts(), of = service(), frames = noFrames, encode, ...given }: Surroundings = {},
 ): Promise<E.Either<AggregatorError, HttpAnswer>> => {
-  const matched = match(compile([of], serviceDefinitions(encode)), 'POST', `/apis/p.example.com/v1${path}`)
-  if (matched?._tag !== 'Claimed') throw new Error(`nobody claims ${path}`)
-  const { claim, params } = matched
-  const readJson = TE.right({ value: JSON.parse(text) as unknown, text })
-  const env = envOf()
-  return claim.route.handle(requestOf({ path: matched.path, params, readJson, receivedAtMs: 0, ...request }), {
-    ...env,
+  const { method = 'POST', request, env } = given
+  const definitions = serviceDefinitions(encode === undefined ? frames : { ...frames, encodeQueryData: encode })
+  const matched = match(compile([of], definitions), method, `/apis/p.example.com/v1${path}`)
+  if (matched?._tag !== 'Claimed') throw new Error(`nobody claims ${method} ${path}`)
+  const { claim, params, tail, query } = matched
+  const arrived = { method, path: matched.path, params, tail, query, ...bodyOf(body), receivedAtMs: 0 }
+  return claim.route.handle(requestOf({ ...arrived, ...request }), {
+    ...envOf(plugins === undefined ? {} : { plugins }),
     service: of,
     type: claim.type,
     route: claim.route,
-    plugins,
     contexts,
+    ...env,
   })()
+}
+
+/** All of an answer's body. Throws when it is no body, or broke off. */
+export const bytesOf = async (answer: HttpAnswer): Promise<Buffer> => {
+  if (answer._tag === 'Json') return Buffer.from(JSON.stringify(answer.value))
+  if (answer._tag === 'Bytes') return Buffer.concat([...answer.chunks])
+  const chunks: Uint8Array[] = []
+  for await (const chunk of answer.chunks) {
+    if (E.isLeft(chunk)) throw new Error(`the stream broke off: ${JSON.stringify(chunk.left)}`)
+    chunks.push(chunk.right)
+  }
+  return Buffer.concat(chunks)
 }

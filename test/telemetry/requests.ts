@@ -29,6 +29,7 @@ export const surroundings: Pick<CallEnv, 'forward' | 'streams' | 'forwardedHeade
         E.left({ _tag: 'PluginUnavailable', message: 'no streams here', retryAfterSeconds: 1 }),
       )
     },
+    publish: () => undefined,
     close: () => Promise.resolve(),
   },
   forwardedHeaders: [],
