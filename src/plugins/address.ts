@@ -3,7 +3,7 @@ import { parsePluginAddress, type Attachment, type PluginAddress } from './addre
 import { openConnection } from './grpc/connection.ts'
 import { createHost, type LivingPluginHost, type Member } from './host.ts'
 import { toPluginSettings, type PluginOptions, type PluginSettings } from './options.ts'
-import { systemClock } from './process/clock.ts'
+import { systemClock } from '../clock.ts'
 import { createLogBudget } from './process/log-budget.ts'
 import type { Peer, PeerExit, StartPeer } from './process/peer.ts'
 import { createSecrets, type Secrets } from './process/secrets.ts'

@@ -1,4 +1,4 @@
-import { systemClock } from './process/clock.ts'
+import { systemClock } from '../clock.ts'
 
 /** What a pipe gives at once. */
 const pieceBytes = 64 * 1024

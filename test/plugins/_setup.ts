@@ -7,7 +7,7 @@ import type { ExecutionContext } from 'ava'
 
 import type { LogFields, Logger } from '../../src/logger.ts'
 import type { AdmissionRequest, CallOptions, PluginContext, QueryDataRequest } from '../../src/plugin.ts'
-import type { Clock } from '../../src/plugins/process/clock.ts'
+import type { Clock } from '../../src/clock.ts'
 
 const fixture = fileURLToPath(new URL('./_plugin.js', import.meta.url))
 

@@ -1,5 +1,5 @@
 import type { Logger } from '../../logger.ts'
-import type { Clock } from './clock.ts'
+import type { Clock } from '../../clock.ts'
 
 /** How many lines of one plugin are still to be logged in this second, whichever stream they come from. */
 export interface LogBudget {

@@ -2,7 +2,7 @@ import type { AggregatorError } from '../../errors.ts'
 import { E } from '../../fp.ts'
 import type { CallOptions } from '../../plugin.ts'
 import type { PluginSettings } from '../options.ts'
-import type { Clock } from './clock.ts'
+import type { Clock } from '../../clock.ts'
 import { createFairQueue } from './queue.ts'
 import type { Target } from './target.ts'
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 
 import type { Logger } from '../../logger.ts'
-import type { Clock } from './clock.ts'
+import type { Clock } from '../../clock.ts'
 import type { Variables } from './environment.ts'
 import { directoryPrefix, hostSocket, recordSuffix, sweepOrphans, type ProcessRecord } from './orphans.ts'
 

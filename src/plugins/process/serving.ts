@@ -1,7 +1,7 @@
 import { E } from '../../fp.ts'
 import type { PluginSettings } from '../options.ts'
 import type { Calls } from './calls.ts'
-import type { Clock } from './clock.ts'
+import type { Clock } from '../../clock.ts'
 import { createHealth, type Health, type HealthListener } from './health.ts'
 import type { Peer, PeerExit } from './peer.ts'
 import { abandon, drain, type Target } from './target.ts'

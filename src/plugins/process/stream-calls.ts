@@ -1,7 +1,7 @@
 import { unexpected, type AggregatorError } from '../../errors.ts'
 import { E } from '../../fp.ts'
 import type { CallOptions, MessageStream, PluginClient, PluginContext } from '../../plugin.ts'
-import type { Clock } from './clock.ts'
+import type { Clock } from '../../clock.ts'
 import type { Places } from './places.ts'
 import type { Secrets } from './secrets.ts'
 import type { Target } from './target.ts'

@@ -5,7 +5,7 @@ import type { PluginChange, PluginExit, PluginStatus } from '../../plugin-status
 import type { PluginSettings } from '../options.ts'
 import { createFailures } from './backoff.ts'
 import { createCalls } from './calls.ts'
-import type { Clock } from './clock.ts'
+import type { Clock } from '../../clock.ts'
 import { createLifecycle, refusalOf } from './lifecycle.ts'
 import type { Peer, StartPeer } from './peer.ts'
 import { createPostMortem } from './post-mortem.ts'

@@ -1,7 +1,7 @@
 import type { AggregatorError } from '../../errors.ts'
 import { E } from '../../fp.ts'
 import type { PluginClient } from '../../plugin.ts'
-import type { Clock } from './clock.ts'
+import type { Clock } from '../../clock.ts'
 import type { Health } from './health.ts'
 
 type Outcome = E.Either<AggregatorError, unknown>

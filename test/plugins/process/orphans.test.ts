@@ -5,7 +5,7 @@ import { basename, dirname, join } from 'node:path'
 
 import test, { type ExecutionContext } from 'ava'
 
-import { systemClock } from '../../../src/plugins/process/clock.ts'
+import { systemClock } from '../../../src/clock.ts'
 import { sweepOrphans } from '../../../src/plugins/process/orphans.ts'
 import { createRunDirectory } from '../../../src/plugins/process/run-directory.ts'
 import { recordingLogger, temporaryDirectory } from '../_setup.ts'
