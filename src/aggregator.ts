@@ -26,11 +26,12 @@ export interface DataPlaneAggregator extends AsyncDisposable {
    */
   readonly plugins: () => ReadonlyArray<PluginStatus>
   /**
-   * Lets clients open WebSockets on the stream paths of a server: `aggregator.upgrade(server, { authenticate })`. Call it once the server is made,
-   * before or after it listens; the paths are those of the DataPlaneServices, whatever path the Router is mounted under. Each passes the same
-   * table, layers and limits as a request does. Other listeners for upgrades get what nobody claims; where there are none, it is
-   * answered as though it asked for no upgrade. Gives back what ends it; `close()` ends it, too. Throws a TypeError when nobody says who
-   * asks, in these options or in those of the aggregator: no middleware sees an upgrade.
+   * Lets clients open WebSockets on the stream paths of a server: `aggregator.upgrade(server, { authenticate })`. Call it
+   * once the server is made, before or after it listens; the paths are those of the DataPlaneServices, whatever path the
+   * Router is mounted under. Each passes the same table, layers and limits as a request does. Other listeners for upgrades
+   * get what nobody claims; where there are none, it is answered as though it asked for no upgrade. Gives back what ends it;
+   * `close()` ends it, too. Throws a TypeError when nobody says who asks, in these options or in those of the aggregator: no
+   * middleware sees an upgrade.
    */
   readonly upgrade: Door['upgrade']
   /**

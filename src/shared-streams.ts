@@ -41,11 +41,11 @@ export interface SharedPacket {
 /** RunStream calls that outlive their readers' requests: one for all readers of a subject. */
 export interface SharedStreams {
   /**
-   * Reads along from the first `next` on. `find` is asked before each call of RunStream, and now and then during one; what it holds
-   * stays for as long as the stream, so let it hold nothing of its reader. A Left is the last item and says why there is no more: the plugin
-   * refuses (NotFound, NotImplemented, Forbidden), the reader was too slow, there are too many streams (both TooManyRequests), this server shuts
-   * down (PluginUnavailable); without one, the plugin ended the stream. A plugin that fails is called again, and readers are not
-   * told. Nothing is held for a reader that never asks.
+   * Reads along from the first `next` on; nothing is held for a reader that never asks. `find` is asked before each call of RunStream, and
+   * every minute during one. It stays for as long as the stream, so let it hold nothing of its reader. A plugin that fails is called again,
+   * and readers are not told; what it sends that is no JSON is dropped, with a line in the log. A Left is the last item and says why there is no
+   * more: calling again would change nothing (NotFound, NotImplemented, Forbidden), the reader was too slow or there are too many streams
+   * (TooManyRequests), this server shuts down (PluginUnavailable). Without one, the plugin ended the stream.
    */
   readonly join: (
     subject: StreamSubject,

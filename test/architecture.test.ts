@@ -74,11 +74,15 @@ const forbiddenImports = [
   ...doorOf('express', 'src/express/types.ts'),
   ...doorOf('fast-json-patch', 'src/json-patch.ts'),
   ...doorOf('fp-ts', 'src/fp.ts'),
+  ...doorOf('http-proxy-middleware', 'src/proxy/forward.ts'),
   ...doorOf('io-ts', 'src/api/codec.ts'),
   ...doorOf('lru-cache', 'src/contexts/cached.ts'),
+  importing('src/proxy/pools.ts', undefined, 'lru-cache'),
   ...doorOf('node:child_process', 'src/plugins/process/child.ts'),
   ...doorOf('node:http', 'src/express/server.ts'),
+  importing('src/proxy/server.ts', undefined, 'node:http'),
   ...doorOf('prom-client', 'src/telemetry/metrics.ts'),
+  ...doorOf('ws', 'src/express/websocket.ts'),
   ...doorOf('yaml', 'src/yaml.ts'),
 ]
 

@@ -8,9 +8,9 @@ import type { Authenticate } from './user.ts'
 /** Who is a front proxy: either of the first two says so. */
 export interface FrontProxyOptions {
   /**
-   * Common names of the client certificates that front proxies have, such as `front-proxy-client`. The server verifies them: make it with
-   * `requestCert: true`, `rejectUnauthorized: false` if there are other clients, and the CA of the front proxies as `ca`. An empty list
-   * trusts all that the server verified: leave it empty for a CA that signs for nobody else.
+   * Common names of the client certificates that front proxies have, such as `front-proxy-client`. The server verifies them:
+   * make it with `requestCert: true`, `rejectUnauthorized: false` if there are other clients, and the CA of the front proxies
+   * as `ca`. An empty list trusts all that the server verified: leave it empty for a CA that signs for nobody else.
    */
   readonly allowedNames?: ReadonlyArray<string>
   /** For front proxies that are known by other means: a Unix socket, a service mesh. */

@@ -27,7 +27,10 @@ const webSocketOptions = {
 
 const webSockets = new WebSocketServer(webSocketOptions)
 
-/** Reads on: only then it is noticed that the client leaves. Gives back what ends it and gives what came, unless that was too much. */
+/**
+ * Reads on: only then it is noticed that the client leaves. Gives back what ends it and gives what came, unless that was too
+ * much.
+ */
 const readOn = (socket: Socket, head: Buffer): (() => Buffer | undefined) => {
   const early = [head]
   let size = head.length
@@ -85,8 +88,8 @@ const shakeHands = (request: IncomingMessage, head: Buffer): WebSocket | undefin
 const withWords = (answer: StreamAnswer): StreamAnswer => ({ ...answer, farewell: () => new Uint8Array() })
 
 /**
- * An upgrade that somebody claims: a stream goes out as messages, any other answer as the last one of its connection. `undefined`: the
- * client has left already.
+ * An upgrade that somebody claims: a stream goes out as messages, any other answer as the last one of its connection.
+ * `undefined`: the client has left already.
  */
 export const upgradeExchange = (
   request: IncomingMessage,

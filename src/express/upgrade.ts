@@ -10,22 +10,23 @@ import { announcesBody, originOf, refusalOf } from './websocket-request.ts'
 
 export interface UpgradeOptions {
   /**
-   * Says who asks: no middleware sees an upgrade, so there is no `req.user`. A page can set no headers on a WebSocket: it has cookies, or a
-   * token among its protocols, as for Kubernetes (`base64url.bearer.authorization.k8s.io.{token}`). Default: option `authenticate` of
-   * the aggregator.
+   * Says who asks: no middleware sees an upgrade, so there is no `req.user`. A page can set no headers on a WebSocket: it has
+   * cookies, or a token among its protocols, as for Kubernetes (`base64url.bearer.authorization.k8s.io.{token}`). Default:
+   * option `authenticate` of the aggregator.
    */
   readonly authenticate?: Authenticate
   /**
-   * Whose pages may open WebSockets, beside those of the very host that is asked. Shape: `https://grafana.example.com`. Browsers send
-   * cookies along, whatever the page: where users are known by cookies, these origins see all that their visitors may see.
+   * Whose pages may open WebSockets, beside those of the very host that is asked. Shape: `https://grafana.example.com`.
+   * Browsers send cookies along, whatever the page: where users are known by cookies, these origins see all that their
+   * visitors may see.
    */
   readonly allowedOrigins?: ReadonlyArray<string>
 }
 
 export interface Upgrades {
   /**
-   * Takes the upgrade requests of a server whose paths are claimed; whoever else listens for upgrades gets the others. Gives back what
-   * ends it. Throws a TypeError when an option is wrong, or nobody says who asks.
+   * Takes the upgrade requests of a server whose paths are claimed; whoever else listens for upgrades gets the others. Gives
+   * back what ends it. Throws a TypeError when an option is wrong, or nobody says who asks.
    */
   readonly upgrade: (server: Server | TlsServer, options?: UpgradeOptions) => () => void
   /** Ends it for all servers. */
@@ -78,8 +79,8 @@ const isServer = (given: unknown): boolean =>
   typeof given === 'object' && given !== null && typeof Reflect.get(given, 'listeners') === 'function'
 
 /**
- * Claimed upgrades, by the same table and through the same layers as all other requests. What nobody claims is left to the server's
- * other listeners; where there are none, Node would leave the client without an answer for ever.
+ * Claimed upgrades, by the same table and through the same layers as all other requests. What nobody claims is left to the
+ * server's other listeners; where there are none, Node would leave the client without an answer for ever.
  */
 export const createUpgrades = <A>({ match, take, authenticate: usual }: Parts<A>): Upgrades => {
   const detaches = new Set<() => void>()

@@ -54,7 +54,10 @@ const faultOf = (request: IncomingMessage): string | undefined => {
   return asked === undefined || isProtocolList(asked) ? undefined : 'expected a list of names as Sec-WebSocket-Protocol'
 }
 
-/** Why a request cannot go on as a WebSocket, if so: BadRequest or, for a page of elsewhere, Forbidden. Source: RFC 6455, 4.2.1. */
+/**
+ * Why a request cannot go on as a WebSocket, if so: BadRequest or, for a page of elsewhere, Forbidden. Source: RFC 6455,
+ * 4.2.1.
+ */
 export const refusalOf = (
   request: IncomingMessage,
   allowedOrigins: ReadonlySet<string>,
@@ -68,7 +71,10 @@ export const refusalOf = (
   }
 }
 
-/** A browser's way to send a token, next to a real name; it is told to nobody. Source: bearer token over WebSockets of Kubernetes. */
+/**
+ * A browser's way to send a token, next to a real name; it is told to nobody. Source: bearer token over WebSockets of
+ * Kubernetes.
+ */
 const tokenProtocol = 'base64url.bearer.authorization.k8s.io.'
 
 /** The first that was asked for: a browser that asks for some and gets none hangs up. */

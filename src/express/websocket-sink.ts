@@ -39,10 +39,10 @@ const reasonOf = (error: AggregatorError): string => {
 }
 
 /**
- * A WebSocket that a stream goes to: each chunk is one text message. Closes with 1000 when the stream ended by itself, 1001 when
- * this server shuts down or the time of an endless one is over (come again), 1013 when the reader was too slow, and 1011 for any other failure,
- * the message of its Status being the reason. Nothing is read: a client that says something is closed with 1008, and one that answers no
- * ping before the next is cut.
+ * A WebSocket that a stream goes to: each chunk is one text message. Closes with 1000 when the stream ended by itself, 1001
+ * when this server shuts down or the time of an endless one is over (come again), 1013 when the reader was too slow, and 1011
+ * for any other failure, the message of its Status being the reason. Nothing is read: a client that says something is closed
+ * with 1008, and one that answers no ping before the next is cut.
  */
 export const websocketSink = (socket: WebSocket, options: WebSocketSinkOptions): Sink => {
   const { stallMs, clock = systemClock } = options

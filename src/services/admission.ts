@@ -9,6 +9,7 @@ import { jsonPatchText } from '../json-patch.ts'
 import { pluginContextOf } from '../plugin-context.ts'
 import type { AdmissionOperation, AdmissionRequest, MutationResponse, ValidationResponse } from '../plugin.ts'
 import { asJson, toHandle, type PluginEnv, type ServiceDefinition } from '../service.ts'
+import { expectJson, maxDepth } from './review.ts'
 
 /** A review, read. Its objects are texts only: as values they would be many times that size. */
 interface AdmissionCall {
@@ -23,12 +24,6 @@ interface AdmissionCall {
 
 const isOperation = (operation: string): operation is AdmissionOperation =>
   operation === 'CREATE' || operation === 'UPDATE' || operation === 'DELETE'
-
-const isJson = (contentType: unknown): boolean =>
-  typeof contentType === 'string' && /^\s*application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(contentType)
-
-/** Far deeper than objects are, and far from where recursion ends. */
-const maxDepth = 1000
 
 /** Somewhat more than an apiserver takes. */
 const maxObjectBytes = 4 * 1024 * 1024
@@ -50,10 +45,8 @@ const rawObject = (text: string, key: 'object' | 'oldObject'): E.Either<Aggregat
 }
 
 const decodeReview = ({ headers, user }: HttpRequest, body: JsonBody): E.Either<AggregatorError, AdmissionCall> => {
-  const contentType = headers['content-type']
-  if (!isJson(contentType)) {
-    return E.left({ _tag: 'UnsupportedMediaType', message: 'expected content type "application/json"' })
-  }
+  const json = expectJson(headers)
+  if (E.isLeft(json)) return json
   const decoded = decodeWith(AdmissionReview)(body.value)
   if (E.isLeft(decoded)) return E.left(invalid(decoded.left))
   const { apiVersion, kind, request } = decoded.right

@@ -8,9 +8,8 @@ import { forwardedQuery } from './forwarded-query.ts'
 import { plainTransport } from './http-settings.ts'
 import { sendOn, toAnswer } from './proxy-answer.ts'
 import { holdBody } from './proxy-body.ts'
-import { ownHeaders, type OwnHeaders } from './proxy-headers.ts'
+import { ownHeaders, shortUserAgent, type OwnHeaders } from './proxy-headers.ts'
 import { climbs, encodedTwice, misconfigured, parseTarget, urlBelow } from './proxy-target.ts'
-import { shortUserAgent } from './proxy-request.ts'
 
 const retryAfterSeconds = 5
 

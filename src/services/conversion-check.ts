@@ -4,6 +4,7 @@ import { quote } from '../decode.ts'
 import { E, pipe } from '../fp.ts'
 import type { ConversionResponse, RawObject } from '../plugin.ts'
 import { identityOf, isRecord, type ConversionCall, type Identity } from './conversion-request.ts'
+import { excessOf } from './conversion-result.ts'
 import { isJsonType, maxDepth } from './review.ts'
 
 /**
@@ -99,6 +100,8 @@ export const checkConverted = (
   if (objects.length !== expected) {
     return E.left(`convertedObjects: expected ${String(expected)} objects, got ${String(objects.length)}`)
   }
+  const excess = excessOf(objects)
+  if (excess !== undefined) return E.left(`convertedObjects: ${excess}`)
   for (const [index, object] of objects.entries()) {
     const identity = call.identities[index]
     const original = call.objects[index]

@@ -54,3 +54,6 @@ export const configuredHeader = (
 /** Shape: `Basic am9lOnNlY3JldA==`. RFC 7617, in UTF-8. */
 export const basicAuth = (user: string, password: string): string =>
   `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
+
+/** `Grafana/12.4.0` of `Grafana/12.4.0 (linux; amd64)`: what Grafana says of itself to datasources. */
+export const shortUserAgent = (userAgent: string): string => userAgent.split(' ', 1)[0] ?? ''

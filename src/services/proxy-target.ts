@@ -1,3 +1,5 @@
+import type { PluginRoute } from '../api/plugin-json.ts'
+import { quote } from '../decode.ts'
 import { badRequest, type AggregatorError } from '../errors.ts'
 import { E, pipe } from '../fp.ts'
 import { decodeAscii } from './forwarded-query.ts'
@@ -10,6 +12,12 @@ export interface ProxyTarget {
 
 /** Settings, or a plugin.json, that no request can be made of. Nothing was sent. */
 export const misconfigured = (message: string): AggregatorError => ({ _tag: 'BadGateway', message })
+
+/** Shape of `fault`: `headers[0].content: ".JsonData.x" has no value`. */
+export const misconfiguredRoute =
+  ({ path = '' }: PluginRoute) =>
+  (fault: string): AggregatorError =>
+    misconfigured(`route ${quote(path)} of plugin.json: ${fault}`)
 
 /** Reads a URL out of settings. Left: what is wrong with it, without the URL: it may hold a password. */
 export const parseHttpUrl = (text: string): E.Either<string, URL> => {

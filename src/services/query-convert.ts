@@ -8,7 +8,7 @@ import { pluginContextOf, type Subject } from '../plugin-context.ts'
 import type { ConversionResponse, RawObject, StatusResult } from '../plugin.ts'
 import { asJson, toHandle, type PluginEnv, type ServiceRoute } from '../service.ts'
 import { parseObject } from './conversion-check.ts'
-import { isFailure, joinRaw } from './conversion-result.ts'
+import { excessOf, isFailure, joinRaw } from './conversion-result.ts'
 import { instancePaths } from './paths.ts'
 import { decodeQuery } from './query-request.ts'
 
@@ -90,11 +90,16 @@ const checkQuery = (object: RawObject, index: number): E.Either<AggregatorError,
     E.mapLeft((fault) => badQuery(index, fault)),
   )
 
+/** Ten for each that a request may hold. */
+const maxQueries = 10_000
+
 const encodeQueryConvert = (
   { result, objects }: ConversionResponse,
   { apiVersion }: QueryConvertCall,
 ): E.Either<AggregatorError, HttpAnswer> => {
   if (result !== undefined && isFailure(result)) return E.left(toError(result))
+  const excess = objects.length > maxQueries ? `expected at most ${String(maxQueries)}` : excessOf(objects)
+  if (excess !== undefined) return E.left({ _tag: 'BadPlugin', message: `the plugin answered queries: ${excess}` })
   const [wrong] = objects.map(checkQuery).filter(E.isLeft)
   if (wrong !== undefined) return wrong
   const head = JSON.stringify({ kind: 'QueryDataRequest', apiVersion })

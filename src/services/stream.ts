@@ -3,7 +3,7 @@ import { E, pipe, TE } from '../fp.ts'
 import { json, stream as streamAnswer, type HttpAnswer } from '../http.ts'
 import { pluginContextOf } from '../plugin-context.ts'
 import type { CallOptions, PluginContext, StreamRequest, StreamResponse } from '../plugin.ts'
-import { asJson, toHandle, unread, type PluginEnv, type ServiceDefinition } from '../service.ts'
+import { asJson, toHandle, unread, type PluginEnv, type ServiceDefinition, type ServiceRoute } from '../service.ts'
 import { toPacket, type SharedPacket, type StreamSource } from '../shared-streams.ts'
 import { instancePaths } from './paths.ts'
 import { pluginHeaders } from './plugin-headers.ts'
@@ -119,35 +119,39 @@ const publish = (call: StreamCall, env: PluginEnv): Result<void> =>
     ),
   )
 
+const routesAt = (path: string): ReadonlyArray<ServiceRoute> => [
+  {
+    method: 'GET',
+    path,
+    isLongRunning: () => true,
+    upgrades: true,
+    handle: toHandle({
+      read: unread,
+      decode: decodeSubscription,
+      call: subscribe,
+      encode: (subscribed, call) => E.right(answerOf(subscribed, call)),
+    }),
+  },
+  {
+    method: 'POST',
+    path,
+    handle: toHandle({
+      read: asJson,
+      decode: decodePublication,
+      call: publish,
+      encode: () => E.right(json(200, {})),
+    }),
+  },
+]
+
 /**
  * Streams: `GET …/stream/{path}` becomes SubscribeStream, and its reader one of a shared RunStream; `POST` becomes PublishStream. A reader gets
  * Server-Sent Events, JSON lines, or WebSocket messages. Source: pkg/services/live of Grafana.
  */
 export const stream: ServiceDefinition = {
   type: 'stream',
-  routes: (_entry, { spec }) =>
-    instancePaths(spec.pluginType, '/stream/*').flatMap((path) => [
-      {
-        method: 'GET',
-        path,
-        isLongRunning: () => true,
-        upgrades: true,
-        handle: toHandle({
-          read: unread,
-          decode: decodeSubscription,
-          call: subscribe,
-          encode: (subscribed, call) => E.right(answerOf(subscribed, call)),
-        }),
-      },
-      {
-        method: 'POST',
-        path,
-        handle: toHandle({
-          read: asJson,
-          decode: decodePublication,
-          call: publish,
-          encode: () => E.right(json(200, {})),
-        }),
-      },
-    ]),
+  routes: ({ method }, { spec }) =>
+    instancePaths(spec.pluginType, '/stream/*')
+      .flatMap(routesAt)
+      .filter((route) => method === undefined || route.method === method),
 }

@@ -8,7 +8,7 @@ import { fingerprint } from './fingerprint.ts'
 import { plainTransport } from './http-settings.ts'
 import { readBody } from './proxy-body.ts'
 import { isHeaderValue } from './proxy-headers.ts'
-import { misconfigured, parseHttpUrl } from './proxy-target.ts'
+import { misconfiguredRoute, parseHttpUrl } from './proxy-target.ts'
 import { fillIn, type TemplateData } from './template.ts'
 import { signAssertion } from './token-assertion.ts'
 
@@ -61,9 +61,10 @@ const readAuth = (field: 'tokenAuth' | 'jwtTokenAuth', given: Given, data: Templ
  * NotImplemented for a type that is not served, and BadGateway for a wrong template. Pure. Source: ds_auth_provider.go of Grafana.
  */
 export const tokenAuthOf = (
-  { authType = '', tokenAuth, jwtTokenAuth }: PluginRoute,
+  route: PluginRoute,
   data: TemplateData,
 ): E.Either<AggregatorError, TokenAuth | undefined> => {
+  const { authType = '', tokenAuth, jwtTokenAuth } = route
   // Of other use to plugins whose routes need no token.
   if (authType === '' && tokenAuth === undefined && jwtTokenAuth === undefined) return E.right(undefined)
   const given = data.JsonData['authenticationType']
@@ -74,12 +75,11 @@ export const tokenAuthOf = (
       message: `authentication type ${quote(type)} is not served for proxied paths`,
     })
   }
-  if (type === '' && tokenAuth !== undefined) {
-    return E.mapLeft(misconfigured)(readAuth('tokenAuth', tokenAuth, data))
-  }
+  const fault = misconfiguredRoute(route)
+  if (type === '' && tokenAuth !== undefined) return E.mapLeft(fault)(readAuth('tokenAuth', tokenAuth, data))
   return jwtTokenAuth === undefined
-    ? E.left(misconfigured('authentication type "jwt" needs jwtTokenAuth, which the route of plugin.json has not'))
-    : E.mapLeft(misconfigured)(readAuth('jwtTokenAuth', jwtTokenAuth, data))
+    ? E.left(fault('authentication type "jwt" needs jwtTokenAuth'))
+    : E.mapLeft(fault)(readAuth('jwtTokenAuth', jwtTokenAuth, data))
 }
 
 /** Everything that a token depends on, unreadable. */

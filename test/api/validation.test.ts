@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { parseDataPlaneService } from '../../src/api/validation.ts'
 import { serviceTypes } from '../../src/api/dataplane-service.ts'
 import { E } from '../../src/fp.ts'
-import { manifest } from './manifests.ts'
+import { manifest, service } from './manifests.ts'
 
 type Cause = readonly [field: string, reason: string, message?: string | RegExp]
 
@@ -75,7 +75,11 @@ const wrong: Readonly<Record<string, readonly [value: unknown, ...causes: Readon
   'a service without a type': [services({}), ['spec.services[0].type', 'FieldValueRequired']],
   'a type that does not exist': [
     services({ type: 'query' }, { type: 'data' }),
-    ['spec.services[1].type', 'FieldValueNotSupported', /"data": supported values: "admission".*"datasource-proxy"$/],
+    [
+      'spec.services[1].type',
+      'FieldValueNotSupported',
+      /"data": supported values: "admission".*"datasource-proxy", "settings", "health", "metrics"$/,
+    ],
   ],
   'a type from the prototype': [services({ type: 'constructor' }), ['spec.services[0].type', 'FieldValueNotSupported']],
   'a method in lower case': [
@@ -93,6 +97,40 @@ const wrong: Readonly<Record<string, readonly [value: unknown, ...causes: Readon
   'a path for a type with a path of its own': [
     services({ type: 'query', path: '/a' }),
     at('FieldValueForbidden', 'only a service of type "route" has a path of its own, not "query"'),
+  ],
+  'a path for a type that only reads': [
+    services({ type: 'health', path: '/a' }),
+    at('FieldValueForbidden', /not "health"$/),
+  ],
+  'a method for a type that only reads': [
+    services({ type: 'metrics', method: 'POST' }, { type: 'settings', method: 'PUT' }),
+    ['spec.services[0].method', 'FieldValueNotSupported', /"POST": supported values: "GET"$/],
+    ['spec.services[1].method', 'FieldValueNotSupported', /"PUT": supported values: "GET"$/],
+  ],
+  'a method that streams do not have': [
+    services({ type: 'stream', method: 'PUT' }),
+    ['spec.services[0].method', 'FieldValueNotSupported', /supported values: "GET", "POST"$/],
+  ],
+  'a backend that is no object': [
+    spec({ backend: 'http://reports' }),
+    ['spec.backend', 'FieldValueTypeInvalid', 'expected an object, got a string'],
+  ],
+  'a backend without anything': [
+    spec({ backend: {} }),
+    ['spec.backend.type', 'FieldValueRequired'],
+    ['spec.backend.baseURL', 'FieldValueRequired'],
+  ],
+  'a backend of another type': [
+    spec({ backend: { type: 'grpc', baseURL: 'https://reports' } }),
+    ['spec.backend.type', 'FieldValueNotSupported', 'Unsupported value: "grpc": supported values: "http"'],
+  ],
+  'a certificate that is none': [
+    spec({ backend: { type: 'http', baseURL: 'https://reports', caBundle: 'LS0tLS1CRUdJTg==' } }),
+    ['spec.backend.caBundle', 'FieldValueInvalid', 'expected certificates in PEM, in base64'],
+  ],
+  'a certificate that is no base64': [
+    spec({ backend: { type: 'http', baseURL: 'https://reports', caBundle: '-----BEGIN CERTIFICATE-----' } }),
+    ['spec.backend.caBundle', 'FieldValueInvalid'],
   ],
   'a path without its slash': [route('a'), at('FieldValueInvalid', 'must start with "/"')],
   'an absolute URL': [route('http://evil/a'), at('FieldValueInvalid', 'must start with "/"')],
@@ -141,6 +179,64 @@ test('takes a group that only ends like a reserved one', (t) => {
   t.deepEqual(causesOf(spec({ group: 'k8s.io.example.com' })), [])
 })
 
+for (const baseURL of [
+  ...[
+    '',
+    'reports',
+    '/reports',
+    '//reports',
+    'reports:8080',
+    'ftp://reports',
+    'file:///etc/passwd',
+    'unix:/run/a.sock',
+  ],
+  ...[
+    'http://',
+    'http:reports',
+    'http:///reports',
+    'https://a b',
+    'https://a:b',
+    'https://[::1',
+    'javascript:alert(1)',
+  ],
+  // what a parser would forgive, or take for something else than what stands behind it
+  ...[
+    'https://user@reports',
+    'https://user:password@reports',
+    'https://@reports',
+    'https://reports\\@evil',
+    ' https://a',
+  ],
+  ...['https://reports?', 'https://reports?a=b', 'https://reports#', 'https://reports/#a', 'https://rep\norts'],
+  `https://reports/${'a'.repeat(2048)}`,
+]) {
+  test(`refuses the base URL ${JSON.stringify(baseURL.slice(0, 60))}`, (t) => {
+    t.deepEqual(causesOf(spec({ backend: { type: 'http', baseURL } })), [
+      {
+        reason: 'FieldValueInvalid',
+        field: 'spec.backend.baseURL',
+        message: 'expected a URL with http or https, without user, query and fragment',
+      },
+    ])
+  })
+}
+
+test('takes a backend, and nothing of it that it does not know', (t) => {
+  const caBundle = Buffer.from('-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n').toString('base64')
+  for (const baseURL of [
+    'https://reports.example.com:8443/base',
+    'http://10.0.0.1',
+    'http://[::1]:80/',
+    'HTTPS://A/%20',
+  ]) {
+    const parsed = parseDataPlaneService(spec({ backend: { type: 'http', baseURL, caBundle, insecure: true } }))
+    t.deepEqual(E.isRight(parsed) && parsed.right.spec.backend, { type: 'http', baseURL, caBundle })
+  }
+  const parsed = parseDataPlaneService(spec({ backend: { type: 'http', baseURL: 'http://a', caBundle: '' } }))
+  t.deepEqual(E.isRight(parsed) && parsed.right.spec.backend, { type: 'http', baseURL: 'http://a' })
+  t.false('backend' in (E.isRight(parsed) ? service().spec : {}))
+})
+
 const same: Readonly<Record<string, readonly [unknown, unknown]>> = {
   'one type twice': [{ type: 'query' }, { type: 'query' }],
   'both spellings of the proxy': [{ type: 'datasource-proxy' }, { type: 'datsource-proxy' }],
@@ -153,6 +249,7 @@ const same: Readonly<Record<string, readonly [unknown, unknown]>> = {
     { type: 'route', path: '/a/*' },
     { type: 'route', path: '/a/{rest...}' },
   ],
+  'the health of a plugin': [{ type: 'health' }, { type: 'health', method: 'GET' }],
   'an empty method and none': [
     { type: 'route', path: '/a', method: '' },
     { type: 'route', path: '/a' },

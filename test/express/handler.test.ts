@@ -252,19 +252,45 @@ const refusals: Record<
     code: 500,
     reason: 'InternalError',
   },
+  'a plugin whose header would begin another (S16)': {
+    made: {
+      manifests: [manifestOf('hello', [{ type: 'route' }])],
+      plugin: { callResource: () => [{ status: 200, headers: { Warning: ['x\r\nset-cookie: a=b'] } }] },
+    },
+    path: `${base}/namespaces/default/datasources/h1/resources/x`,
+    body: {},
+    code: 502,
+    reason: 'BadGateway',
+    message: /"warning"/,
+  },
+  'a plugin whose status is none': {
+    made: {
+      manifests: [manifestOf('hello', [{ type: 'route' }])],
+      plugin: { callResource: () => [{ status: 101, headers: { upgrade: ['websocket'] } }] },
+    },
+    path: `${base}/namespaces/default/datasources/h1/resources/x`,
+    body: {},
+    code: 502,
+    reason: 'BadGateway',
+  },
+  'nobody, where the host asks who it is': {
+    made: { authenticate: () => undefined },
+    body: queryBody,
+    code: 401,
+    reason: 'Unauthorized',
+  },
+  'somebody whom the host fails to find out': {
+    made: { authenticate: () => Promise.reject(new Error('secret-in-a-stack')) },
+    body: queryBody,
+    code: 500,
+    reason: 'InternalError',
+  },
   'a plugin that answers garbage frames': {
     made: { plugin: { queryData: () => ({ responses: { A: { frames: [Buffer.from('no arrow')] } } }) } },
     body: queryBody,
     code: 502,
     reason: 'BadGateway',
     message: /"A"/,
-  },
-  'a service type that is not served yet': {
-    made: { manifests: [manifestOf('hello', [{ type: 'conversion' }])] },
-    path: `${base}/conversion`,
-    body: {},
-    code: 501,
-    reason: 'NotImplemented',
   },
 }
 
@@ -295,6 +321,53 @@ for (const [
     if (message !== undefined) t.regex(status.message, message)
   })
 }
+
+test('asks the host who it is, once, and tells the plugin', async (t) => {
+  const asked: unknown[] = []
+  const seen: unknown[] = []
+  const made: Made = {
+    authenticate: async (request) => {
+      asked.push(request.url)
+      await Promise.resolve()
+      return { name: 'jane', role: 'Editor' }
+    },
+    authorize: ({ user }) => user?.name === 'jane',
+    plugin: {
+      queryData: ({ pluginContext }) => {
+        seen.push(pluginContext.user)
+        return { responses: { A: {} } }
+      },
+    },
+  }
+  const url = await serve(t, made)
+  t.is((await post(url + queryPath, queryBody)).status, 200)
+  t.deepEqual(asked, [queryPath])
+  t.like(seen, [{ login: 'jane', role: 'Editor' }])
+  t.like(await (await post(`${url}/other`, 'x')).json(), { next: '/other' })
+  t.is(asked.length, 1)
+})
+
+test('takes headers by names of the prototype, and by the thousand (S20)', async (t) => {
+  const url = new URL(await serve(t))
+  const text = JSON.stringify(queryBody)
+  const odd = ['__proto__: x', 'constructor: y', 'toString: z', '__proto__: [object Object]', 'hasOwnProperty: 1']
+  const many = Array.from({ length: 2500 }, (_, index) => `${String(index)}:`)
+  for (const [headers, code] of [
+    [odd, 200],
+    [many, 200],
+    [[...many, ...many], 431],
+  ] as const) {
+    const socket = connect(Number(url.port), url.hostname)
+    const length = `content-length: ${String(text.length)}`
+    socket.end(
+      [`POST ${queryPath} HTTP/1.1`, 'host: x', 'connection: close', length, ...headers, '', text].join('\r\n'),
+    )
+    let answer = ''
+    for await (const chunk of socket) answer += String(chunk)
+    t.regex(answer, new RegExp(`^HTTP/1\\.1 ${String(code)} `))
+  }
+  t.is((await post(url.origin + queryPath, queryBody)).status, 200)
+})
 
 test('tells the plugin at once when the client leaves', async (t) => {
   let started: () => void = () => undefined

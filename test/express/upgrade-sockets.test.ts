@@ -121,13 +121,17 @@ test('gives what came with the upgrade to the WebSocket', async (t) => {
   t.regex(await all, new RegExp(closeFrame(1008)))
 })
 
-test('hangs up on a client that says too much before it is answered', async (t) => {
+test('drops what a client says before it is answered, and hangs up if it was much', async (t) => {
+  const { opened: begun, open: begin } = gate()
   const { opened, open: answer } = gate()
-  const { url } = await open(t, (arrival, signal) =>
-    TE.fromTask(() => opened.then(() => stream(200, {}, silent(signal)))),
-  )
+  const { url } = await open(t, (_arrival, signal) => {
+    begin()
+    return TE.fromTask(() => opened.then(() => stream(200, {}, silent(signal))))
+  })
   const { socket, all } = await say(t, url, head('/claimed'))
-  socket.write('x'.repeat(10_000), answer)
+  await begun
+  // more than the kernel holds: somebody has read it
+  socket.write('x'.repeat(20_000_000), answer)
   t.is(await all, '')
 })
 
@@ -287,7 +291,7 @@ test('cuts what still goes on when the time to drain is over', async (t) => {
 })
 
 /** A sink alone, both ends of its connection, and its time. */
-const sinkFor = async (t: ExecutionContext, options: ClientOptions = {}) => {
+const sinkFor = async (t: ExecutionContext, options: ClientOptions = {}, stallMs = 60_000) => {
   const server = createServer()
   const webSockets = new WebSocketServer({ server })
   const url = new URL(await listen(t, server))
@@ -298,7 +302,7 @@ const sinkFor = async (t: ExecutionContext, options: ClientOptions = {}) => {
   const shutdown = new AbortController().signal
   const { clock, advance, timers } = createManualClock()
   return {
-    sink: websocketSink(socket, { stallMs: 60_000, shutdown, isEndless: false, clock }),
+    sink: websocketSink(socket, { stallMs, shutdown, isEndless: false, clock }),
     reader,
     socket,
     advance,
@@ -353,4 +357,26 @@ test('sends nothing more once its client closes', async (t) => {
   t.false(sink.write(Buffer.from('a')))
   await sink.end({ _tag: 'BadPlugin', message: 'no' }, undefined)
   t.deepEqual(reader.messages, [])
+})
+
+test('cuts a client that does not take the end', async (t) => {
+  const { sink, reader, socket } = await sinkFor(t, {}, 20)
+  reader.socket.pause()
+  while (sink.write(Buffer.alloc(1_000_000, 'x')));
+  const closed = once(socket, 'close')
+  await sink.end(undefined, undefined)
+  t.deepEqual((await closed)[0], 1006)
+})
+
+test('carries many streams without a warning of a leak', async (t) => {
+  const warnings: Error[] = []
+  const keep = (warning: Error): void => void warnings.push(warning)
+  process.on('warning', keep)
+  t.teardown(() => process.off('warning', keep))
+  const { url } = await open(t, () =>
+    TE.right(stream(200, {}, silent(new AbortController().signal), { isEndless: true })),
+  )
+  const readers = Array.from({ length: 12 }, () => watch(t, new WebSocket(`ws://${url.host}/claimed`)))
+  await Promise.all(readers.map(({ socket }) => once(socket, 'open')))
+  t.deepEqual(warnings, [])
 })

@@ -263,24 +263,32 @@ test('asks the authenticate of the aggregator where it has none of its own', asy
   t.is((await ask(t, { url }, 'three').closed).code, 1000)
 })
 
-test('leaves what nobody claims to the other listeners of the server', async (t) => {
-  const aggregator = await makeAggregator(t, { plugin: streaming, manifests })
-  const server = createHttpServer()
-  aggregator.upgrade(server, { authenticate: () => ({ name: 'joe' }) })
-  const others = new WebSocketServer({ noServer: true })
-  server.on('upgrade', (request, socket, rest) => {
-    if (request.url !== '/chat') return
-    others.handleUpgrade(request, socket, rest, (client) => {
-      client.send('hello')
-      client.close()
-    })
+for (const order of ['before', 'after'] as const) {
+  test(`leaves what nobody claims to a listener of the server that was there ${order} it`, async (t) => {
+    const aggregator = await makeAggregator(t, { plugin: streaming, manifests })
+    const server = createHttpServer()
+    const others = new WebSocketServer({ noServer: true })
+    const attach = [
+      () => aggregator.upgrade(server, { authenticate: () => ({ name: 'joe' }) }),
+      () =>
+        server.on('upgrade', (request, socket, rest) => {
+          if (request.url !== '/chat') return
+          setImmediate(() => {
+            others.handleUpgrade(request, socket, rest, (client) => {
+              client.send('hello')
+              client.close()
+            })
+          })
+        }),
+    ]
+    for (const step of order === 'before' ? attach.toReversed() : attach) step()
+    const url = new URL(await listen(t, server))
+    const reader = watch(t, new WebSocket(`ws://${url.host}/chat`))
+    await reader.closed
+    t.deepEqual(reader.messages, ['hello'])
+    t.is((await ask(t, { url }, 'three').closed).code, 1000)
   })
-  const url = new URL(await listen(t, server))
-  const reader = watch(t, new WebSocket(`ws://${url.host}/chat`))
-  await reader.closed
-  t.deepEqual(reader.messages, ['hello'])
-  t.is((await ask(t, { url }, 'three').closed).code, 1000)
-})
+}
 
 test('serves what nobody claims as though it asked for no upgrade, and closes the connection', async (t) => {
   const aggregator = await makeAggregator(t, { plugin: streaming, manifests })

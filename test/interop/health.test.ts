@@ -102,7 +102,7 @@ for (const id of sdks) {
         code: 2,
         message: 'the database is down',
         details: { tried: 3 },
-      } as object,
+      },
     })
     t.like(await health(id, `${id}-fail`), { code: 500, body: { kind: 'Status', code: 500 } })
     t.like(await health(id, 'nobody'), { code: 404, body: { kind: 'Status', code: 404 } })
@@ -150,7 +150,7 @@ withPrometheus('gives metrics that a Prometheus reads, also of a plugin that has
   t.regex((await valuesOf('go_goroutines'))['today'] ?? '', /^\d+$/)
 })
 
-withGo('tells what is known of a plugin, and no secret of it (S30)', async (t) => {
+withGo('tells what is known of a plugin, and no secret of its instances', async (t) => {
   const response = await get('today', 'namespaces/default/settings')
   t.is(response.status, 200)
   const body = await response.text()

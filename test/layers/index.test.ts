@@ -1,10 +1,10 @@
 import test from 'ava'
 
-import { serviceTypes, pluginTypes } from '../../src/api/dataplane-service.ts'
+import { serviceTypes, pluginTypes, type DataPlaneService } from '../../src/api/dataplane-service.ts'
 import { dispatch, requestHeaders } from '../../src/dispatch.ts'
-import { toStatus } from '../../src/errors.ts'
+import { toStatus, type AggregatorError } from '../../src/errors.ts'
 import { E, TE } from '../../src/fp.ts'
-import type { Arrival, HttpRequest } from '../../src/http.ts'
+import { stream, type Arrival, type HttpRequest } from '../../src/http.ts'
 import { applyLayers, layers, responseHeaders, type LayerOptions } from '../../src/layers/index.ts'
 import { match } from '../../src/routing/match.ts'
 import type { CallEnv, Layer } from '../../src/service.ts'
@@ -14,34 +14,51 @@ import { bodyOf } from '../services/serve.ts'
 import { envOf, requestOf, surroundings } from '../telemetry/requests.ts'
 import { answer, broken, slow, tagOf, type Outcome } from './answers.ts'
 
-const objects = pluginTypes.map((pluginType) =>
-  service([...serviceTypes.map((type) => ({ type })), ...routes('GET /reports/{id}', '/files/*')], {
-    name: pluginType,
-    pluginType,
-    group: `${pluginType}.example.com`,
-  }),
-)
+const everything = [...serviceTypes.map((type) => ({ type })), ...routes('GET /reports/{id}', '/files/*')]
+
+const named = (name: string, pluginType: string): DataPlaneService =>
+  service(everything, { name, pluginType, group: `${name}.example.com` })
+
+const withBackend = (given: DataPlaneService): DataPlaneService => ({
+  ...given,
+  spec: { ...given.spec, backend: { type: 'http', baseURL: 'https://reports' } },
+})
+
+const objects = [
+  ...pluginTypes.map((pluginType) => named(pluginType, pluginType)),
+  withBackend(named('backend', 'datasource')),
+]
 const table = tableOf(...objects)
 
+interface Given extends Partial<Pick<Arrival, 'authenticate' | 'upgrade'>> {
+  readonly signal?: AbortSignal
+}
+
 /** One request for each route of each type, and one for each way in which a claimed path is refused. */
-const requests: ReadonlyArray<readonly [title: string, method: string, url: string]> = objects.flatMap((object) =>
-  object.spec.services.flatMap((entry) =>
-    definitions[entry.type].routes(entry, object).flatMap(({ method, path }) => {
-      const prefix = `/apis/${object.spec.group}/${object.spec.version}`
-      const url =
-        prefix +
-        path
-          .replace('{namespace}', 'default')
-          .replace(/\{\w+\}/g, 'x')
-          .replace('*', 'a/b')
-      const title = `${object.metadata.name} ${entry.type} ${method} ${path}`
-      return [
-        [title, method === '*' ? 'PUT' : method, url] as const,
-        [`an ambiguous path of ${title}`, method === '*' ? 'PUT' : method, url.replace(prefix, `${prefix}/.`)] as const,
-        ...(method === '*' ? [] : [[`another method of ${title}`, 'TRACE', url] as const]),
-      ]
-    }),
-  ),
+const requests: ReadonlyArray<readonly [title: string, method: string, url: string, given?: Given]> = objects.flatMap(
+  (object) =>
+    object.spec.services.flatMap((entry) =>
+      definitions[entry.type].routes(entry, object).flatMap(({ method, path }) => {
+        const prefix = `/apis/${object.spec.group}/${object.spec.version}`
+        const url =
+          prefix +
+          path
+            .replace('{namespace}', 'default')
+            .replace(/\{\w+\}/g, 'x')
+            .replace('*', 'a/b')
+        const title = `${object.metadata.name} ${entry.type} ${method} ${path}`
+        return [
+          [title, method === '*' ? 'PUT' : method, url] as const,
+          [
+            `an ambiguous path of ${title}`,
+            method === '*' ? 'PUT' : method,
+            url.replace(prefix, `${prefix}/.`),
+          ] as const,
+          ...(method === '*' ? [] : [[`another method of ${title}`, 'TRACE', url] as const]),
+          ...(method === 'POST' ? [] : [[`a WebSocket of ${title}`, 'GET', url, { upgrade: 'websocket' }] as const]),
+        ]
+      }),
+    ),
 )
 
 const body = { queries: [{ refId: 'A', datasource: { uid: 'x' } }] }
@@ -60,10 +77,6 @@ const options: LayerOptions = {
   inFlight: { reads: 10, writes: 10, longRunning: 10 },
   deadlines: { requestTimeoutMs: 60_000, longRunningTimeoutMs: 60_000 },
   headers: { request: requestHeaders, response: responseHeaders },
-}
-
-interface Given extends Partial<Pick<Arrival, 'authenticate'>> {
-  readonly signal?: AbortSignal
 }
 
 const serve = (list: ReadonlyArray<Layer>, method: string, url: string, given: Given = {}) => {
@@ -98,14 +111,14 @@ test('tries every service type for both types of plugin, and every refusal', (t)
     const wanted = title.startsWith('an ') ? /^400 / : title.startsWith('another') ? /^405 / : /^(\*|[A-Z]+) \//
     t.regex(told, wanted, title)
   }
-  t.true(requests.length > 60)
+  t.true(requests.length > 120)
 })
 
-for (const [title, method, url] of requests) {
+for (const [title, method, url, given] of requests) {
   test(`takes ${title} through each layer once, in their order`, async (t) => {
     const entered: number[] = []
     const list = layers(options)
-    await serve(spiedOn(list, entered), method, url)
+    await serve(spiedOn(list, entered), method, url, given)
     t.deepEqual(entered, [...list.keys(), list.length])
   })
 
@@ -123,14 +136,16 @@ for (const [title, method, url] of requests) {
         return true
       },
     }
-    const code = codeOf(await serve(layers({ ...options, ...watched }), method, url))
+    const code = codeOf(await serve(layers({ ...options, ...watched }), method, url, given))
     t.deepEqual(codes, [code])
     t.deepEqual(asked, [match(table, method, url)?.path])
-    const stranger = await serve(layers({ ...options, ...watched }), method, url, { authenticate: TE.right(undefined) })
+    const strange = { ...given, authenticate: TE.right(undefined) }
+    const stranger = await serve(layers({ ...options, ...watched }), method, url, strange)
     t.is(asked.length, 1)
-    const refused = await serve(layers({ ...options, authorize: () => false }), method, url)
-    const busy = await serve(layers({ ...options, inFlight: { reads: 0, writes: 0, longRunning: 0 } }), method, url)
-    const left = await serve(layers(options), method, url, { signal: AbortSignal.abort() })
+    const refused = await serve(layers({ ...options, authorize: () => false }), method, url, given)
+    const none = { reads: 0, writes: 0, longRunning: 0 }
+    const busy = await serve(layers({ ...options, inFlight: none }), method, url, given)
+    const left = await serve(layers(options), method, url, { ...given, signal: AbortSignal.abort() })
     const tags = [stranger, refused, busy, left].map(tagOf)
     t.deepEqual(tags, ['Unauthorized', 'Forbidden', 'TooManyRequests', 'Cancelled'])
   })
@@ -157,6 +172,41 @@ test('frees its place when the time of a request is over', async (t) => {
   for (let i = 0; i < 3; i++) {
     t.is(tagOf(await handle(requestOf(), envOf({ handle: slow().handle }))()), 'PluginTimeout')
   }
+})
+
+test('takes a stream through to its end: its place, its clock and its end are one', async (t) => {
+  const codes: number[] = []
+  const layered = layers({
+    ...options,
+    inFlight: { reads: 1, writes: 1, longRunning: 1 },
+    observe: () => ({
+      ended: ({ code }) => {
+        codes.push(code)
+      },
+    }),
+  })
+  const handle = applyLayers(layered)
+  let end: (error?: AggregatorError) => void = () => undefined
+  const over = new Promise<AggregatorError | undefined>((resolve) => (end = resolve))
+  let signal: AbortSignal | undefined
+  const streaming: CallEnv['route']['handle'] = (_request, env) => {
+    signal = env.signal
+    return TE.right(stream(200, { 'set-cookie': 'a=b', etag: 'x' }, (async function* () {})()))
+  }
+  const env = envOf({ handle: streaming })
+  const outcome = await handle(requestOf({ over }), env)()
+  const answered = E.isRight(outcome) && outcome.right._tag === 'Stream' ? outcome.right : undefined
+  t.deepEqual({ ...answered?.headers }, { etag: 'x', 'x-content-type-options': 'nosniff' })
+  t.is(answered?.until, signal)
+  t.deepEqual(codes, [])
+  t.is(tagOf(await handle(requestOf(), env)()), 'TooManyRequests')
+  t.deepEqual(codes, [429])
+  t.false(signal?.aborted)
+  end()
+  await new Promise(setImmediate)
+  t.deepEqual(codes, [429, 200])
+  t.true(signal?.aborted)
+  t.is(tagOf(await handle(requestOf(), env)()), '200')
 })
 
 test('shows a service only the headers that cross, and strips its answer', async (t) => {

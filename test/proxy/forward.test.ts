@@ -323,7 +323,7 @@ test('reads no more of an answer than somebody asks for', async (t) => {
       const more = (): void => {
         for (; written < 2000; written += 1) if (!socket.write(chunk)) break
         if (written >= 2000) return
-        const timer = setTimeout(stalled.resolve, 100)
+        const timer = setTimeout(stalled.resolve, 50)
         socket.once('drain', () => {
           clearTimeout(timer)
           more()

@@ -270,6 +270,12 @@ const rows: ReadonlyArray<Row> = [
     sends: { headers: { authorization: undefined, 'x-id-token': undefined, 'x-grafana-id': 'g1' } },
   },
   {
+    title: "sends custom headers behind a user's tokens, too",
+    given: jsonData({ oauthPassThru: true, httpHeaderName1: 'authorization' }, { httpHeaderValue1: 'Token t' }),
+    user: jane,
+    sends: { headers: { authorization: ['Token t'], 'x-id-token': 'i1' } },
+  },
+  {
     title: 'sends custom headers last, and up to the first that is missing',
     given: jsonData(
       {
@@ -574,6 +580,13 @@ const rows: ReadonlyArray<Row> = [
     status: [502, 504, 403][index] ?? 0,
     message: /^m$/,
   })),
+  {
+    title: 'takes 304 for no redirect',
+    given: { answer: { status: 304, headers: { location: 'http://elsewhere/' } } },
+    sends: {},
+    status: 304,
+    answers: { location: undefined },
+  },
   { title: 'refuses a status that HTTP has not', given: { answer: { status: 99 } }, sends: {}, status: 502 },
 ]
 

@@ -19,6 +19,8 @@ const levels: ReadonlyArray<readonly [AggregatorError, string, string]> = [
   [{ _tag: 'Unexpected', cause: 'c' }, 'error', 'aggregator'],
   [{ _tag: 'BadPlugin', message: 'm' }, 'warn', 'plugin'],
   [{ _tag: 'PluginFailed', message: 'm', source: 'downstream' }, 'warn', 'downstream'],
+  [{ _tag: 'BadGateway', message: 'm' }, 'warn', 'downstream'],
+  [{ _tag: 'GatewayTimeout', message: 'm' }, 'warn', 'downstream'],
   [{ _tag: 'Cancelled' }, 'debug', 'client'],
   [{ _tag: 'BadRequest', message: 'm' }, 'debug', 'client'],
 ]

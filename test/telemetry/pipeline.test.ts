@@ -4,7 +4,7 @@ import { context } from '@opentelemetry/api'
 import test from 'ava'
 import { Registry } from 'prom-client'
 
-import { base, listen, makeAggregator, queryBody, queryPath } from '../_setup/aggregator.ts'
+import { base, listen, makeAggregator, manifest, queryBody, queryPath } from '../_setup/aggregator.ts'
 import { contextManager, recordingTracer } from './recording-tracer.ts'
 
 test.before(() => {
@@ -64,4 +64,43 @@ test('lays a failed query at the plugin or at what stands behind it', async (t) 
     const series = `request_errors_total{${labels},reason="PluginFailed",error_source="${errorSource}"} 1`
     t.true((await metrics.metrics()).includes(series))
   }
+})
+
+test('counts a stream when it is over, as what it came to', async (t) => {
+  const metrics = new Registry()
+  const tracer = recordingTracer()
+  let fail: () => void = () => undefined
+  const broken = new Promise<never>((_resolve, reject) => (fail = reject))
+  const plugin = {
+    callResource: async function* () {
+      yield { status: 200, headers: { 'content-type': ['text/plain'] }, body: Buffer.from('one') }
+      yield await broken
+    },
+  }
+  const aggregator = await makeAggregator(t, { metrics, tracer, plugin, manifests: [manifest([{ type: 'route' }])] })
+  const url = await listen(
+    t,
+    createServer((q, s) => aggregator(q, s, () => s.end())),
+  )
+  const response = await fetch(`${url}${base}/namespaces/default/datasources/h1/resources/x`)
+  const { body } = response
+  if (body === null) throw new Error('expected a body')
+  const reader = body.getReader()
+  t.is(Buffer.from((await reader.read()).value ?? []).toString(), 'one')
+  t.true((await metrics.metrics()).includes('requests_in_flight{type="route"} 1'))
+  t.deepEqual(
+    tracer.spans.map(({ ends }) => ends),
+    [0],
+  )
+  fail()
+  await t.throwsAsync(reader.read())
+  const text = await metrics.metrics()
+  const of = 'dataplaneservice="v1.hello.example.com",type="route"'
+  t.true(text.includes('requests_in_flight{type="route"} 0'))
+  t.true(text.includes(`requests_total{${of},method="GET",code="200"} 1`))
+  t.true(text.includes(`request_errors_total{${of},reason="PluginFailed",error_source="plugin"} 1`))
+  t.deepEqual(
+    tracer.spans.map(({ ends }) => ends),
+    [1],
+  )
 })
