@@ -101,6 +101,8 @@ export interface StreamAnswer {
   readonly heartbeat?: Uint8Array
   /** Only its reader or this server end it: that its time is over is no failure, and a shutdown does not wait for it. */
   readonly isEndless?: boolean
+  /** Asked when it has ended: who a failure is laid at that the stream itself told of (of a refId), if any. */
+  readonly errorSource?: () => ErrorSource | undefined
   /** Aborted when its time is over, with an AggregatorError as the reason. Set by the deadline. */
   readonly until?: AbortSignal
 }
@@ -117,7 +119,7 @@ export const stream = (
   status: number,
   headers: HeaderMap,
   chunks: ByteStream,
-  given: Pick<StreamAnswer, 'farewell' | 'heartbeat' | 'isEndless'> = {},
+  given: Pick<StreamAnswer, 'farewell' | 'heartbeat' | 'isEndless' | 'errorSource'> = {},
 ): StreamAnswer => ({ ...given, _tag: 'Stream', status, headers, chunks })
 
 export const bytes = (

@@ -84,6 +84,7 @@ export const createExchanges = <A>({ serve, bodyLimitBytes, stallMs }: Serving<A
     const body = bodyReader(request, bodyLimitBytes)
     const result = await begin(claim, exchange, body)()
     // a stream may be what is made of the body, bit by bit
+    if (!(E.isRight(result) && result.right._tag === 'Stream')) body.stop()
     const { over, fail } = client
     const delivery = { stallMs, over, shutdown: draining.signal, onFailure: fail }
     await send(E.isRight(result) ? result.right : refusalOf(result.left), delivery)

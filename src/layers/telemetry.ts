@@ -34,7 +34,12 @@ export const telemetry =
       else if (result.right._tag === 'Stream') {
         const answer = result.right
         void request.over.then((error) => {
-          ended({ code: answer.status, durationMs: performance.now() - startedMs, error: failureOf(answer, error) })
+          ended({
+            code: answer.status,
+            durationMs: performance.now() - startedMs,
+            error: failureOf(answer, error),
+            errorSource: answer.errorSource?.(),
+          })
         })
       } else {
         const errorSource = result.right._tag === 'Bytes' ? result.right.errorSource : undefined

@@ -45,8 +45,6 @@ export const answerBody = (answer: IncomingMessage, onOver: () => void): AnswerB
     if (end(step)) onOver()
   }
   const take = (chunk: Buffer): void => {
-    // listeners stay, as taking them off costs as much as a small body
-    if (last !== undefined) return
     if (waiting !== undefined) {
       const resolve = waiting
       waiting = undefined

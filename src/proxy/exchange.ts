@@ -107,10 +107,7 @@ export const exchange = (
       }
     }
     const onAnswer = (incoming: IncomingMessage): void => {
-      if (isOver) {
-        incoming.destroy()
-        return
-      }
+      if (isOver) return
       isAnswered = true
       clearTimeout(timer)
       const head = { status: incoming.statusCode ?? 502, headers: answerHeaders(incoming.rawHeaders) }

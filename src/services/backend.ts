@@ -76,7 +76,8 @@ const toBackend =
   ({ baseURL, caBundle }: Backend): Handle =>
   (request, env) => {
     const ca = caBundle === undefined ? undefined : Buffer.from(caBundle, 'base64').toString()
-    const owner = `backend/${env.service.metadata.name}`
+    // a space, which no owner of a datasource has
+    const owner = `backend ${env.service.metadata.name}`
     const tls = { skipVerify: false, ...(ca === undefined ? {} : { ca }) }
     // Its time is the request's: a backend may answer streams.
     const transport = { ...plainTransport(owner, tls), timeoutMs: 0 }

@@ -2,8 +2,8 @@
 const lanes = [0x9e3779b1, 0xadf85459, 0x243f6a89, 0xb504f333]
 
 /**
- * A short text that stands for a long one, which holds secrets: 128 bits, of which nobody reads the text. Two texts that somebody
- * wrote by chance have different ones. Who wants to can make two with the same; use it only where both are his own.
+ * A short text that stands for a long one and does not give it away: 128 bits. Two texts that came about by chance have different
+ * ones; who wants to can make two with the same. Use it only where both would be his own.
  */
 export const fingerprint = (text: string): string =>
   lanes

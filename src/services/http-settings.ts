@@ -6,7 +6,7 @@ import { fingerprint } from './fingerprint.ts'
 import { configuredHeader, ownHeaders, type OwnHeaders } from './proxy-headers.ts'
 
 /** The way to a datasource, out of its settings. */
-export interface HttpRoute {
+export interface HttpWay {
   readonly transport: ForwardTransport
   /** `httpHeaderName1` and so on: set on each request, whatever else sets them. */
   readonly headers: OwnHeaders
@@ -85,7 +85,7 @@ export const plainTransport = (
 }
 
 /** Reads the way to a datasource. Left: the field that is wrong, without its value; nothing can be sent. Pure. */
-export const httpRouteOf = (owner: string, jsonData: JsonData, secrets: Secrets): E.Either<string, HttpRoute> =>
+export const httpWayOf = (owner: string, jsonData: JsonData, secrets: Secrets): E.Either<string, HttpWay> =>
   pipe(
     E.Do,
     E.bind('settings', () => E.mapLeft(describeCauses)(parseHttpSettings(jsonData))),

@@ -48,5 +48,8 @@ export const toAnswer = (
     )
   }
   const { location: _, ...crossing } = headers
-  return E.right(stream(status, ownHeaders(crossing, { location: own, 'content-security-policy': 'sandbox' }), body))
+  // of two, readers differ in which one they take
+  const [contentType] = [headers['content-type']].flat()
+  const ours = { 'content-type': contentType, location: own, 'content-security-policy': 'sandbox' }
+  return E.right(stream(status, ownHeaders(crossing, ours), body))
 }

@@ -5,7 +5,7 @@ import type { HttpRequest } from '../http.ts'
 import type { CallEnv } from '../service.ts'
 import { forwardedHeaders } from './forwarded-headers.ts'
 import { forwardedQuery } from './forwarded-query.ts'
-import { httpRouteOf, plainTransport, type HttpRoute } from './http-settings.ts'
+import { httpWayOf, plainTransport, type HttpWay } from './http-settings.ts'
 import { cookiesOf, tokensOf } from './plugin-headers.ts'
 import { basicAuth, isHeaderValue, ownHeaders, shortUserAgent, type OwnHeaders } from './proxy-headers.ts'
 import type { ProxyInstance } from './proxy-instance.ts'
@@ -95,11 +95,11 @@ const targetOf = ({ datasource, name }: ProxyInstance): E.Either<AggregatorError
     ? E.left(misconfigured('the route of plugin.json has no url, which one of an app needs'))
     : E.mapLeft((fault: string) => misconfigured(`the url of ${name} ${fault}`))(parseTarget(datasource.url))
 
-const wayTo = ({ datasource, name, owner, data }: ProxyInstance): E.Either<AggregatorError, HttpRoute> =>
+const wayTo = ({ datasource, name, owner, data }: ProxyInstance): E.Either<AggregatorError, HttpWay> =>
   datasource === undefined
     ? E.right({ transport: plainTransport(owner), headers: ownHeaders() })
     : pipe(
-        httpRouteOf(owner, data.JsonData, data.SecureJsonData),
+        httpWayOf(owner, data.JsonData, data.SecureJsonData),
         E.mapLeft((fault) => misconfigured(`settings of ${name}: ${fault}`)),
       )
 

@@ -1,4 +1,4 @@
-import { unexpected, type AggregatorError, type Result } from '../errors.ts'
+import { unexpected, type AggregatorError, type ErrorSource, type Result } from '../errors.ts'
 import { E, pipe, TE } from '../fp.ts'
 import { stream, type StreamAnswer } from '../http.ts'
 import type { DataResponse, MessageStream, QueryDataChunk, QueryDataResponse } from '../plugin.ts'
@@ -57,6 +57,7 @@ const open = (
   let pieces: Iterator<Uint8Array> | undefined
   let first: Step<Uint8Array> | undefined
   let isCutOff = false
+  let errorSource: ErrorSource | undefined
 
   const pull = async (): Promise<Step<Uint8Array>> => {
     for (;;) {
@@ -65,6 +66,9 @@ const open = (
       const message: IteratorResult<E.Either<AggregatorError, QueryDataChunk>> = await source.next()
       if (message.done === true) return done
       if (E.isLeft(message.value)) return { done: false, value: message.value }
+      // a plugin's own error counts before one downstream
+      if (message.value.right.error !== '' && errorSource !== 'plugin')
+        errorSource = message.value.right.errorSource === 'downstream' ? 'downstream' : 'plugin'
       const written = write(message.value.right)
       if (E.isLeft(written)) {
         await source.return?.()
@@ -92,6 +96,7 @@ const open = (
     { [Symbol.asyncIterator]: () => chunks },
     {
       farewell: (error) => farewellOf(format, error, isCutOff),
+      errorSource: () => errorSource,
       ...(format.heartbeat === undefined ? {} : { heartbeat: format.heartbeat }),
     },
   )

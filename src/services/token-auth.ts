@@ -99,7 +99,7 @@ const formOf = ({ kind, url, scopes, params }: TokenAuth, nowMs: number): Result
         TE.map((assertion) => ({ grant_type: jwtBearer, assertion })),
       )
 
-const bad = (message: string): AggregatorError => ({ _tag: 'BadGateway', message: `the token endpoint ${message}` })
+const bad = (message: string): AggregatorError => ({ _tag: 'BadGateway', message: `its endpoint ${message}` })
 
 const parse = (body: Uint8Array | undefined, askedAtMs: number): E.Either<AggregatorError, AccessToken> => {
   if (body === undefined) return E.left(bad(`answered more than ${String(answerBytes)} bytes`))
@@ -130,6 +130,11 @@ export interface TokenErrand {
   readonly nowMs: number
   readonly signal: AbortSignal
 }
+
+const atEndpoint = (error: AggregatorError): AggregatorError =>
+  error._tag === 'BadGateway' || error._tag === 'GatewayTimeout'
+    ? { ...error, message: `no token: ${error.message}` }
+    : error
 
 /** As it goes out: in the spelling of the URL parser, without a fragment. */
 const sentUrl = (url: string): string => {
@@ -171,4 +176,5 @@ export const fetchToken = (
         ),
       ),
     ),
+    TE.mapLeft(atEndpoint),
   )

@@ -39,7 +39,7 @@ export interface TokenCacheOptions {
 /** A token that ends this soon is not used any more. Source: token_provider_generic.go of Grafana. */
 const marginMs = 10_000
 
-const tooLate: AggregatorError = { _tag: 'GatewayTimeout', message: 'the token endpoint did not answer in time' }
+const tooLate: AggregatorError = { _tag: 'GatewayTimeout', message: 'no token: its endpoint did not answer in time' }
 
 /**
  * Remembers tokens until shortly before they end. Who wants the same at the same time shares one call, which is aborted when the last

@@ -9,9 +9,9 @@ import express from 'express'
 import express4 from 'express4'
 
 import type { AggregatorError } from '../../src/errors.ts'
-import { door } from '../../src/express/handler.ts'
+import { door, type Door, type Inside } from '../../src/express/handler.ts'
 import { E, pipe, TE } from '../../src/fp.ts'
-import { json, type Arrival, type ByteStream, type HttpAnswer } from '../../src/http.ts'
+import { bytes, json, stream, type Arrival, type ByteStream, type HttpAnswer } from '../../src/http.ts'
 import { listen } from '../_setup/aggregator.ts'
 
 type Read<A> = E.Either<AggregatorError, A>
@@ -26,7 +26,7 @@ const collect = async (chunks: ByteStream): Promise<Read<string>> => {
 }
 
 /** Reads the body in the way that its path names. */
-const read = async (way: string, arrival: Arrival): Promise<Read<unknown>> => {
+const readBody = async (way: string, arrival: Arrival): Promise<Read<unknown>> => {
   const { readJson, readBytes, streamBody } = arrival
   if (way === '/json') return readJson()
   if (way === '/bytes')
@@ -53,24 +53,40 @@ interface Served {
   readonly outcomes: ReadonlyArray<Promise<Read<unknown>>>
 }
 
-const serve = async (
+type Answer = (arrival: Arrival, way: string) => ReturnType<Inside<string>['serve']>
+
+/** A door with one answer behind it. */
+const answering = async (
   t: ExecutionContext,
-  host: (handler: express.RequestHandler) => RequestListener = (handler) => express().use(handler),
+  answer: Answer,
   bodyLimitBytes = 1000,
-): Promise<Served> => {
-  const outcomes: Promise<Read<unknown>>[] = []
+  host: (handler: Door['handler']) => RequestListener = (handler) => (request, response) => {
+    handler(request, response, () => undefined)
+  },
+): Promise<{ readonly url: URL }> => {
   const { handler, drain } = door<string>({
     match: (_method, url) => url,
-    serve: (way, arrival) => () => {
-      const outcome = read(way, arrival)
-      outcomes.push(outcome)
-      return TE.map((value) => json(200, value))(() => outcome)()
-    },
+    serve: (way, arrival) => answer(arrival, way),
     bodyLimitBytes,
     stallMs: 60_000,
   })
   t.teardown(() => drain(0))
-  return { url: new URL(await listen(t, createHttpServer(host(handler)))), outcomes }
+  return { url: new URL(await listen(t, createHttpServer(host(handler)))) }
+}
+
+/** Answers what a body came to. */
+const serve = async (
+  t: ExecutionContext,
+  host: (handler: Door['handler']) => RequestListener = (handler) => express().use(handler),
+  bodyLimitBytes?: number,
+): Promise<Served> => {
+  const outcomes: Promise<Read<unknown>>[] = []
+  const answer: Answer = (arrival, way) => () => {
+    const outcome = readBody(way, arrival)
+    outcomes.push(outcome)
+    return TE.map((value) => json(200, value))(() => outcome)()
+  }
+  return { ...(await answering(t, answer, bodyLimitBytes, host)), outcomes }
 }
 
 const send = async (
@@ -84,7 +100,7 @@ const send = async (
   return [response.status, await response.json()]
 }
 
-const open = async (t: ExecutionContext, { url }: Served): Promise<Socket> => {
+const open = async (t: ExecutionContext, { url }: { readonly url: URL }): Promise<Socket> => {
   const socket = connect(Number(url.port), url.hostname)
   t.teardown(() => socket.destroy())
   socket.on('error', () => undefined)
@@ -191,21 +207,15 @@ test('reads no more of a body than it is asked for', async (t) => {
   let arrival: Arrival | undefined
   let answer: (answer: E.Either<AggregatorError, HttpAnswer>) => void = () => undefined
   let receive: () => number = () => 0
-  const { handler, drain } = door<string>({
-    match: (_method, url) => url,
-    serve: (_claim, given) => () => {
-      arrival = given
-      return new Promise((resolve) => (answer = resolve))
-    },
-    bodyLimitBytes: size,
-    stallMs: 60_000,
-  })
-  t.teardown(() => drain(0))
-  const server = createHttpServer((request, response) => {
+  const wait: Answer = (given) => () => {
+    arrival = given
+    return new Promise((resolve) => (answer = resolve))
+  }
+  const served = await answering(t, wait, size, (handler) => (request, response) => {
     receive = () => request.socket.bytesRead
     handler(request, response, () => undefined)
   })
-  const socket = await open(t, { url: new URL(await listen(t, server)), outcomes: [] })
+  const socket = await open(t, served)
   socket.write(head('/', `content-length: ${String(size)}`))
   socket.write(Buffer.alloc(size, 'x'))
   while (arrival === undefined) await turn()
@@ -319,9 +329,10 @@ test('takes no body for none, also behind parsers', async (t) => {
 
 for (const way of ['/unread', '/first', '/bytes']) {
   test(`serves the next request of a connection whose body was not read to its end: ${way}`, async (t) => {
-    const served = await serve(t, undefined, way === '/bytes' ? 1000 : 10_000)
+    const served = await serve(t, undefined, way === '/bytes' ? 1000 : 1_000_000)
     const socket = await open(t, served)
-    const body = 'x'.repeat(5_000)
+    // more than waits on its way
+    const body = 'x'.repeat(1_000_000)
     socket.write(head(way, `content-length: ${String(body.length)}`))
     const all = readAll(socket)
     if (way === '/first') socket.write(body.slice(0, 10))
@@ -335,6 +346,53 @@ for (const way of ['/unread', '/first', '/bytes']) {
     t.true(answers.includes('"next"'))
   })
 }
+
+test('makes a stream of the body, bit by bit', async (t) => {
+  const served = await answering(t, ({ streamBody }) => {
+    const chunks = streamBody()
+    return chunks === undefined ? TE.left({ _tag: 'Cancelled' }) : TE.right(stream(200, {}, chunks))
+  })
+  const socket = await open(t, served)
+  socket.write(head('/', 'transfer-encoding: chunked', 'connection: close'))
+  t.regex(String((await once(socket, 'data'))[0]), /^HTTP\/1\.1 200 /)
+  for (const bit of ['one', 'two']) {
+    socket.write(`3\r\n${bit}\r\n`)
+    t.regex(String((await once(socket, 'data'))[0]), new RegExp(`^3\r\n${bit}\r\n`))
+  }
+  socket.write('0\r\n\r\n')
+  t.is(await readAll(socket), '0\r\n\r\n')
+})
+
+for (const way of ways) {
+  test(`reads no body of a client that has left before: ${way}`, async (t) => {
+    let arrived: (arrival: Arrival) => void = () => undefined
+    const here = new Promise<Arrival>((resolve) => (arrived = resolve))
+    const served = await answering(t, (arrival) => async () => {
+      arrived(arrival)
+      await arrival.over
+      return E.left({ _tag: 'Cancelled' })
+    })
+    const socket = await open(t, served)
+    socket.write(head('/', 'content-length: 100'))
+    const arrival = await here
+    socket.destroy()
+    await arrival.over
+    t.deepEqual(await readBody(way, arrival), E.left({ _tag: 'Cancelled' }))
+  })
+}
+
+test('lets go of a body when there is an answer, before its client has it', async (t) => {
+  let outcome: Promise<Read<unknown>> | undefined
+  const served = await answering(t, ({ readBytes }) => {
+    outcome = readBytes()
+    return TE.right(bytes(200, {}, [Buffer.alloc(20_000_000), Buffer.from('x')]))
+  })
+  const socket = await open(t, served)
+  socket.pause()
+  socket.write(head('/', 'content-length: 1000') + 'x')
+  while (outcome === undefined) await turn()
+  t.deepEqual(await outcome, E.left({ _tag: 'Cancelled' }))
+})
 
 test('gives each of several pipelined requests its own body', async (t) => {
   const served = await serve(t)

@@ -278,6 +278,16 @@ const endings: ReadonlyArray<Ending> = [
     undefined,
   ],
   [
+    'forgets a client that leaves while it takes nothing',
+    { sink: { write: () => false } },
+    ({ source, endClient }) => {
+      source.give('a')
+      setImmediate(endClient)
+    },
+    ['begin'],
+    undefined,
+  ],
+  [
     'cuts a client that takes nothing for too long',
     { sink: { write: () => false }, delivery: { stallMs: 1 }, answer: { farewell } },
     ({ source }) => source.give('a'),
@@ -302,6 +312,7 @@ for (const [title, given, act, told, failure] of endings) {
     t.true(source.counts.returned <= 1)
     t.is(source.counts.returned, source.counts.next === 0 ? 0 : 1)
     // what comes now comes too late
+    const asked = source.counts.next
     until.abort(badPlugin)
     shutdown.abort()
     started.endClient()
@@ -309,6 +320,7 @@ for (const [title, given, act, told, failure] of endings) {
     await turn()
     t.deepEqual(sink.told, told)
     t.true(failures.length <= 1 && source.counts.returned <= 1)
+    t.is(source.counts.next, asked)
   })
 }
 
@@ -383,6 +395,25 @@ test.serial('survives a sink that throws at a heartbeat', async (t) => {
   await over
   t.deepEqual(sink.told, ['begin', 'cut'])
   t.like(failures, [{ _tag: 'Unexpected' }])
+})
+
+test.serial('asks for nothing more when its client leaves while others have their turn', async (t) => {
+  const { chunks, counts } = readySource(1000, Buffer.from('a'))
+  let leave: () => void = () => undefined
+  let written = 0
+  const { over, endClient } = start({
+    answer: { chunks },
+    sink: {
+      write: () => {
+        if (++written === 64) leave()
+        return true
+      },
+    },
+  })
+  leave = endClient
+  await over
+  await turn()
+  t.deepEqual(counts, { next: 64, returned: 1 })
 })
 
 test.serial('leaves turns to others, however much is ready', async (t) => {

@@ -14,7 +14,7 @@ import type { AggregatorError } from '../../src/errors.ts'
 import { send } from '../../src/express/answer.ts'
 import { door } from '../../src/express/handler.ts'
 import { E, TE } from '../../src/fp.ts'
-import { json, stream, type Arrival, type ByteStream, type HttpAnswer } from '../../src/http.ts'
+import { bytes, json, stream, type Arrival, type ByteStream, type HttpAnswer } from '../../src/http.ts'
 import { listen } from '../_setup/aggregator.ts'
 import { manualSource, readySource } from './streams.ts'
 
@@ -137,6 +137,16 @@ for (const [title, method, status, count, length] of whole) {
     t.is(await response.text(), length === '3' ? 'abc' : '')
     t.is(await requests[0]?.arrival.over, undefined)
     t.is(counts.next, length === null ? 0 : count + 1)
+  })
+}
+
+for (const status of [204, 304]) {
+  test(`says nothing of a length in a ${String(status)} that is no stream`, async (t) => {
+    const { url } = await serve(t, () => bytes(status, {}, []))
+    const response = await fetch(url)
+    t.is(response.status, status)
+    t.is(response.headers.get('content-length'), null)
+    t.is(response.headers.get('transfer-encoding'), null)
   })
 }
 

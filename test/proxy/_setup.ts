@@ -61,7 +61,8 @@ const watchConnections = async (
 }
 
 export const serve = (t: ExecutionContext, listener: RequestListener): Promise<Upstream> => {
-  const server: Server = createServer(listener)
+  // it keeps connections for ever, so that each that ends was ended by us
+  const server: Server = createServer({ keepAliveTimeout: 0 }, listener)
   return watchConnections(t, server, 'clientError', 'http')
 }
 

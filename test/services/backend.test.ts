@@ -122,7 +122,7 @@ test('checks the certificate against the given bundle', async (t) => {
   const caBundle = Buffer.from(pem).toString('base64')
   const { sent } = await asked(query, {}, { backend: { ...backend, caBundle } })
   t.like(sent[0]?.transport, {
-    pool: { owner: 'backend/v1.p.example.com' },
+    pool: { owner: 'backend v1.p.example.com' },
     tls: { ca: pem, skipVerify: false },
     timeoutMs: 0,
   })

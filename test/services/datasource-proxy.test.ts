@@ -581,6 +581,12 @@ const rows: ReadonlyArray<Row> = [
     message: /^m$/,
   })),
   {
+    title: 'lets one content type through where there are two',
+    given: { answer: { headers: { 'content-type': ['text/plain', 'text/html'], vary: ['a', 'b'] } } },
+    sends: {},
+    answers: { 'content-type': 'text/plain', vary: ['a', 'b'] },
+  },
+  {
     title: 'takes 304 for no redirect',
     given: { answer: { status: 304, headers: { location: 'http://elsewhere/' } } },
     sends: {},

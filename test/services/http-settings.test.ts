@@ -3,7 +3,7 @@ import fc from 'fast-check'
 
 import { E } from '../../src/fp.ts'
 import { fingerprint } from '../../src/services/fingerprint.ts'
-import { httpRouteOf } from '../../src/services/http-settings.ts'
+import { httpWayOf } from '../../src/services/http-settings.ts'
 
 const defaults = {
   tls: { skipVerify: false },
@@ -39,7 +39,7 @@ const rows: ReadonlyArray<readonly [jsonData: Readonly<Record<string, unknown>>,
 ]
 for (const [jsonData, expected] of rows) {
   test(`reads ${JSON.stringify(jsonData)}`, (t) => {
-    const read = httpRouteOf('o', jsonData, secrets)
+    const read = httpWayOf('o', jsonData, secrets)
     if (E.isLeft(read)) return t.fail(read.left)
     const { pool, ...rest } = read.right.transport
     t.deepEqual<object, object>(rest, { ...defaults, ...expected })
@@ -52,7 +52,7 @@ const settingsOf = (
   jsonData: Readonly<Record<string, unknown>>,
   secureJsonData: Readonly<Record<string, string>>,
 ): string => {
-  const read = httpRouteOf('o', jsonData, secureJsonData)
+  const read = httpWayOf('o', jsonData, secureJsonData)
   return E.isLeft(read) ? read.left : read.right.transport.pool.settings
 }
 

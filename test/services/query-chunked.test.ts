@@ -311,3 +311,17 @@ test('lets go of a plugin whose chunk is garbage, once', async (t) => {
   t.deepEqual(items, ['Right', 'Left'])
   t.is(late.seen.returned, 1)
 })
+
+test('tells whom the error of a chunk is laid at, the plugin before what stands behind it', async (t) => {
+  const errors = (...sources: ReadonlyArray<string>): ScriptedAnswer => ({
+    queryChunkedData: sources.map((errorSource) => chunk({ error: 'no', errorSource })),
+  })
+  const sourceOf = async (answer: ScriptedAnswer): Promise<string | undefined> => {
+    const { chunks, errorSource } = streamOf(t, await ask(recordingPlugins(answer).host, jsonl))
+    for await (const piece of chunks) t.true(E.isRight(piece))
+    return errorSource?.()
+  }
+  t.is(await sourceOf(errors('downstream', 'plugin', 'downstream')), 'plugin')
+  t.is(await sourceOf(errors('downstream')), 'downstream')
+  t.is(await sourceOf({ queryChunkedData: [chunk({ json: '{}' })] }), undefined)
+})
