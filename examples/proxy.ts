@@ -29,8 +29,8 @@ const aggregator = dataPlaneAggregator({
       },
     },
   ]),
-  // The proxy reads the routes in plugin.json and asks the plugin nothing: here it is not even started.
-  plugins: pluginDirectory(fileURLToPath(new URL('proxy', import.meta.url)), { prewarm: false }),
+  // The proxy reads the routes in plugin.json and asks no plugin process: this one has no backend at all.
+  plugins: pluginDirectory(fileURLToPath(new URL('proxy', import.meta.url))),
   contexts: staticContexts({
     datasources: [
       {

@@ -4,6 +4,7 @@ import { createAnswerBudget } from './answer-budget.ts'
 import { findExecutable, stampOf } from './executable.ts'
 import { findPlugins, type FoundPlugin } from './find.ts'
 import { createHost, type LivingPluginHost, type Member } from './host.ts'
+import { inProcess } from './in-process.ts'
 import { toSettings, type PluginDirectoryOptions, type Settings } from './options.ts'
 import type { Child } from './process/child.ts'
 import { systemClock } from '../clock.ts'
@@ -18,7 +19,11 @@ const isPlain = (value: string): boolean => /^(?:true|false|[a-z]{1,6}|\d{1,6})$
 /** What all processes of a directory share. */
 type Shared = Pick<StartOptions, 'settings' | 'answerBudget' | 'runDirectory' | 'running'>
 
-const toMember = ({ id, version, directory, executable, pluginJson }: FoundPlugin, shared: Shared): Member => {
+type WithProgram = FoundPlugin & { readonly executable: string }
+
+const hasProgram = (plugin: FoundPlugin): plugin is WithProgram => plugin.executable !== undefined
+
+const toMember = ({ id, version, directory, executable, pluginJson }: WithProgram, shared: Shared): Member => {
   const { env, settings } = shared.settings
   const own = ofPlugin(settings, id) ?? {}
   const given = [...Object.values(env), ...Object.values(own)]
@@ -64,7 +69,7 @@ const clear = (running: ReadonlySet<Child>, runDirectory: RunDirectory): void =>
 
 /**
  * Runs the Grafana backend plugins found below a directory, each in a process of its own: started, restarted when it dies,
- * stopped by `close`. The directory is read once, now; what is wrong with a plugin goes to the logger. Throws a TypeError for a
+ * stopped by `close`. Plugins that have no backend but routes are known for their datasources' proxy. The directory is read once, now; what is wrong with a plugin goes to the logger. Throws a TypeError for a
  * wrong option.
  */
 export const pluginDirectory = (path: string, options: PluginDirectoryOptions = {}): LivingPluginHost => {
@@ -84,9 +89,12 @@ export const pluginDirectory = (path: string, options: PluginDirectoryOptions = 
   }
   process.on('exit', onExit)
   const host = createHost(
-    plugins.map((plugin) => toMember(plugin, shared)),
+    plugins.filter(hasProgram).map((plugin) => toMember(plugin, shared)),
     settings,
   )
+  // nothing runs for these: each call is NotImplemented, and their routes are known
+  const others = plugins.filter((plugin) => !hasProgram(plugin))
+  const idle = inProcess(Object.fromEntries(others.map(({ id, version, pluginJson }) => [id, { version, pluginJson }])))
   let closing: Promise<void> | undefined
   const close = async (): Promise<void> => {
     try {
@@ -96,5 +104,9 @@ export const pluginDirectory = (path: string, options: PluginDirectoryOptions = 
       await runDirectory.close()
     }
   }
-  return { ...host, close: () => (closing ??= close()) }
+  return {
+    ...host,
+    plugin: (pluginId) => host.plugin(pluginId) ?? idle.plugin(pluginId),
+    close: () => (closing ??= close()),
+  }
 }

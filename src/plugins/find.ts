@@ -7,14 +7,14 @@ import { E } from '../fp.ts'
 import type { Logger } from '../logger.ts'
 import { isInside } from './executable.ts'
 
-/** A plugin with a program to run. */
+/** A plugin that a host has something to do for: a program to run, or routes that lead to its datasources. */
 export interface FoundPlugin {
   readonly id: string
   readonly version: string
   /** Of its plugin.json; absolute. */
   readonly directory: string
-  /** Relative to `directory`, without platform. */
-  readonly executable: string
+  /** Relative to `directory`, without platform; `undefined`: it has no backend. */
+  readonly executable: string | undefined
   readonly pluginJson: PluginJson
 }
 
@@ -61,11 +61,20 @@ const readPluginJson = (file: string): E.Either<string, PluginJson> => {
   }
 }
 
-const hasBackend = ({ backend, type }: PluginJson): boolean =>
-  backend === true && (type === 'app' || type === 'datasource')
+const isForHost = ({ backend = false, routes = [], type }: PluginJson): boolean =>
+  (backend || routes.length > 0) && (type === 'app' || type === 'datasource')
+
+/** Left: what is wrong with it. */
+const programOf = ({ backend, executable = '' }: PluginJson): E.Either<string, string | undefined> => {
+  if (backend !== true) return E.right(undefined)
+  if (executable === '') return E.left('expected "executable", as "backend" is true, got nothing')
+  return isInside(executable)
+    ? E.right(executable)
+    : E.left(`expected "executable" inside the plugin's directory, got "${executable}"`)
+}
 
 /**
- * Finds the backend plugins below a directory. Whatever is wrong with one of them is a warning that names its file, and costs the
+ * Finds the plugins below a directory that have a backend, or routes for the datasource proxy. Whatever is wrong with one of them is a warning that names its file, and costs the
  * others nothing. Source: manager/loader/finder/local.go of Grafana.
  */
 export const findPlugins = (root: string, logger: Logger): ReadonlyArray<FoundPlugin> => {
@@ -79,21 +88,17 @@ export const findPlugins = (root: string, logger: Logger): ReadonlyArray<FoundPl
       skip(plugin.left)
       continue
     }
-    const { id, executable, info } = plugin.right
+    const { id, info } = plugin.right
     const other = found.get(id)
-    if (!hasBackend(plugin.right)) continue
+    const program = programOf(plugin.right)
+    if (!isForHost(plugin.right)) continue
     if (other !== undefined) skip(`plugin "${id}" was found before, in ${other.directory}`)
-    else if (executable === undefined || executable === '')
-      skip('expected "executable", as "backend" is true, got nothing')
-    else if (!isInside(executable)) skip(`expected "executable" inside the plugin's directory, got "${executable}"`)
-    else
-      found.set(id, {
-        id,
-        version: info?.version ?? '',
-        directory: join(file, '..'),
-        executable,
-        pluginJson: plugin.right,
-      })
+    else if (E.isLeft(program)) skip(program.left)
+    else {
+      const directory = join(file, '..')
+      const version = info?.version ?? ''
+      found.set(id, { id, version, directory, executable: program.right, pluginJson: plugin.right })
+    }
   }
   return [...found.values()]
 }

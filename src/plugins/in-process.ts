@@ -1,3 +1,6 @@
+import { parsePluginJson, type PluginJson } from '../api/plugin-json.ts'
+import { describeCauses } from '../decode.ts'
+import { E } from '../fp.ts'
 import type {
   AdmissionRequest,
   CallOptions,
@@ -45,6 +48,8 @@ type Streamed<Request, A> = (request: Request, options: CallOptions) => Answer<M
  */
 export interface InProcessPlugin {
   readonly version?: string
+  /** What its plugin.json would say: `routes` for the datasource proxy, `name` and `info` for settings. */
+  readonly pluginJson?: PluginJson
   readonly queryData?: Unary<QueryDataRequest, QueryDataAnswer>
   readonly queryChunkedData?: Streamed<QueryDataRequest, Of<QueryDataChunk, 'refId'>>
   /** A first message without status has 200. */
@@ -93,7 +98,18 @@ const toMutation = completeWith<MutationResponse>({ ...emptyValidation, objectBy
 const toConversion = (answer: Partial<ConversionResponse>, { uid }: ConversionRequest): ConversionResponse =>
   withDefaults<ConversionResponse>(answer, { uid, result: undefined, objects: [] })
 
-/** Plugins that are functions of this process, by plugin id: `inProcess({ testds: { queryData: () => ({ responses: {} }) } })`. */
+/** Throws a TypeError that names what is wrong with it. */
+const pluginJsonOf = (pluginId: string, { pluginJson }: InProcessPlugin): Pick<InstalledPlugin, 'pluginJson'> => {
+  if (pluginJson === undefined) return {}
+  const parsed = parsePluginJson(pluginJson)
+  if (E.isRight(parsed)) return { pluginJson: parsed.right }
+  throw new TypeError(`inProcess: pluginJson of "${pluginId}": ${describeCauses(parsed.left)}`)
+}
+
+/**
+ * Plugins that are functions of this process, by plugin id: `inProcess({ testds: { queryData: () => ({ responses: {} }) } })`.
+ * Throws a TypeError for a `pluginJson` that is none.
+ */
 export const inProcess = (plugins: Readonly<Record<string, InProcessPlugin>>): PluginHost => {
   const running = new Set<Ending>()
   let isClosed = false
@@ -113,7 +129,8 @@ export const inProcess = (plugins: Readonly<Record<string, InProcessPlugin>>): P
       mutateAdmission: unary('mutateAdmission', plugin.mutateAdmission, toMutation),
       convertObjects: unary('convertObjects', plugin.convertObjects, toConversion),
     }
-    return { id: pluginId, version: plugin.version ?? '', client }
+    const { version = '' } = plugin
+    return { id: pluginId, version, ...pluginJsonOf(pluginId, plugin), client }
   }
   const installed = new Map(Object.entries(plugins).map(([id, plugin]) => [id, install(id, plugin)]))
 

@@ -13,6 +13,7 @@ import { door, type Door, type Inside } from '../../src/express/handler.ts'
 import { E, pipe, TE } from '../../src/fp.ts'
 import { bytes, json, stream, type Arrival, type ByteStream, type HttpAnswer } from '../../src/http.ts'
 import { listen } from '../_setup/aggregator.ts'
+import { readySource } from './streams.ts'
 
 type Read<A> = E.Either<AggregatorError, A>
 
@@ -377,6 +378,7 @@ for (const way of ways) {
     const arrival = await here
     socket.destroy()
     await arrival.over
+    await turn()
     t.deepEqual(await readBody(way, arrival), E.left({ _tag: 'Cancelled' }))
   })
 }
@@ -392,6 +394,21 @@ test('lets go of a body when there is an answer, before its client has it', asyn
   socket.write(head('/', 'content-length: 1000') + 'x')
   while (outcome === undefined) await turn()
   t.deepEqual(await outcome, E.left({ _tag: 'Cancelled' }))
+})
+
+test('lets go of a body when the stream that is the answer is over', async (t) => {
+  let outcome: Promise<Read<unknown>> | undefined
+  const served = await answering(t, ({ readBytes }) => {
+    outcome = readBytes()
+    return TE.right(stream(200, {}, readySource(2, Buffer.from('x')).chunks))
+  })
+  const socket = await open(t, served)
+  socket.write(head('/', 'content-length: 1000') + 'x')
+  await once(socket, 'data')
+  t.deepEqual(await outcome, E.left({ _tag: 'Cancelled' }))
+  // by itself, not because the connection was cut
+  socket.write('x'.repeat(999) + head('/', 'connection: close'))
+  t.regex(await readAll(socket), /HTTP\/1\.1 200 /)
 })
 
 test('gives each of several pipelined requests its own body', async (t) => {

@@ -298,3 +298,14 @@ test.serial('leaves no plugin behind when its host is killed, or ends it the nex
   await next.close()
   t.deepEqual(readdirSync(runtimeDirectory), [])
 })
+
+test.serial('knows a plugin without a program by its routes, and calls nothing for it', async (t) => {
+  const root = temporaryDirectory(t)
+  const routes = [{ path: 'api' }]
+  writeFileSync(join(root, 'plugin.json'), JSON.stringify({ id: 'frontend', type: 'datasource', routes }))
+  const host = pluginDirectory(root)
+  t.teardown(() => host.close())
+  t.like(host.plugin('frontend')?.pluginJson, { routes })
+  t.deepEqual(host.statuses(), [])
+  t.like(await ask(host, 'frontend'), { left: { _tag: 'NotImplemented' } })
+})

@@ -18,9 +18,10 @@ const find = (t: ExecutionContext, files: Readonly<Record<string, string>>, prep
   }
   prepare?.(root)
   const logger = recordingLogger()
-  const found = findPlugins(root, logger).map((plugin) => ({
+  const found = findPlugins(root, logger).map(({ pluginJson, ...plugin }) => ({
     ...plugin,
     directory: plugin.directory.slice(root.length + 1),
+    ...(pluginJson.routes === undefined ? {} : { routes: pluginJson.routes.length }),
   }))
   const warnings = logger.lines.map(({ level, fields }) => [
     level,
@@ -60,7 +61,17 @@ test('takes the built plugin.json where there is a second one beside its directo
   t.deepEqual(warnings, [])
 })
 
-test('passes over what has no program to run', (t) => {
+test('finds a plugin without a program when it has routes', (t) => {
+  const routes = [{ path: 'api' }]
+  const { found, warnings } = find(t, {
+    'frontend/plugin.json': pluginJson('frontend', { backend: false, routes }),
+    'panel/plugin.json': pluginJson('panel', { type: 'panel', backend: false, routes }),
+  })
+  t.deepEqual(found, [{ id: 'frontend', version: '1.0.0', directory: 'frontend', executable: undefined, routes: 1 }])
+  t.deepEqual(warnings, [])
+})
+
+test('passes over what has no program to run and no routes', (t) => {
   const { found, warnings } = find(t, {
     'frontend/plugin.json': pluginJson('frontend', { backend: false }),
     'panel/plugin.json': pluginJson('panel', { type: 'panel' }),

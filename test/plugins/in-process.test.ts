@@ -192,3 +192,12 @@ test('ends running calls when it is closed, and takes no new ones', async (t) =>
   t.like(await running, { left: { _tag: 'PluginUnavailable' } })
   t.like(await client.queryData(query(), within(60_000))(), { left: { _tag: 'PluginUnavailable' } })
 })
+
+test('knows the plugin.json that it is given, and refuses what is none', (t) => {
+  const host = inProcess({ hello: { pluginJson: { id: 'hello', type: 'datasource', routes: [{ path: 'api' }] } } })
+  t.like(host.plugin('hello')?.pluginJson, { routes: [{ path: 'api' }] })
+  t.throws(() => inProcess({ hello: { pluginJson: JSON.parse('{"id":"hello","type":"engine"}') as never } }), {
+    instanceOf: TypeError,
+    message: /^inProcess: pluginJson of "hello": type: expected /,
+  })
+})
