@@ -178,14 +178,17 @@ for (const [title, given, end, isFailure] of endings) {
 
 test('tells whom the failure is laid at that a stream told of itself, when it has ended', async (t) => {
   const observe = recordingObserver()
-  let source: 'downstream' | undefined
+  const told: { source?: 'downstream' } = {}
   const chunks = (async function* () {
     yield await Promise.resolve(E.right(Buffer.from('x')))
   })()
   let over = (_error: undefined): void => undefined
   const request = requestOf({ over: new Promise((resolve) => (over = resolve)) })
-  await telemetry(observe)(() => TE.right(stream(200, {}, chunks, { errorSource: () => source })))(request, envOf())()
-  source = 'downstream'
+  await telemetry(observe)(() => TE.right(stream(200, {}, chunks, { errorSource: () => told.source })))(
+    request,
+    envOf(),
+  )()
+  told.source = 'downstream'
   over(undefined)
   await request.over
   t.like(observe.outcomes[0], { code: 200, error: undefined, errorSource: 'downstream' })
