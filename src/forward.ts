@@ -18,25 +18,30 @@ export interface ForwardTransport {
     readonly serverName?: string
     readonly skipVerify: boolean
   }
-  /** Time until the answer's head is there, ms; 0: no limit but the request's own. */
+  /** Time until the answer's head is there, ms; 0: no limit but the request's own. The longest that a timer takes is 2147483647. */
   readonly timeoutMs: number
-  /** Time to connect, ms. */
+  /** Time to look up the name and connect, ms; 0: no limit. */
   readonly dialTimeoutMs: number
+  /** The same for TLS, from then on. */
   readonly tlsHandshakeTimeoutMs: number
-  /** How long a connection is kept without a request, ms. */
+  /** How long a connection is kept without a request, ms; less where the server says so. 0: no limit. */
   readonly idleTimeoutMs: number
-  /** Connections kept without a request, at most. */
+  /** Connections to one host kept without a request, at most; 0: none. */
   readonly maxIdle: number
 }
 
 /** A request to what stands behind a proxied path. */
 export interface ForwardRequest {
+  /** Not CONNECT or TRACE. */
   readonly method: string
-  /** Absolute, and sent just so. Shape: `https://prometheus:9090/base/api/v1/query?query=up`; no user, no fragment. */
+  /** Absolute, printable ASCII; its path and query are sent just so. Shape: `https://prometheus:9090/base/api/v1/query?query=up`; no user, no fragment. */
   readonly url: string
-  /** These go out, and beside them only Host, Connection, Content-Length or Transfer-Encoding. */
+  /**
+   * These go out, but for those of the connection, Host and Expect; beside them only Host, Connection, Content-Length or
+   * Transfer-Encoding. A stream goes out with the `content-length` that is given here, or chunked.
+   */
   readonly headers: HeaderMap
-  /** A stream is taken as the other side reads it; left out: no body. */
+  /** A stream is taken as the other side reads it, and let go of once the answer is whole; left out: no body. Bytes may be sent twice. */
   readonly body: ByteStream | Uint8Array | undefined
   readonly transport: ForwardTransport
 }
@@ -44,15 +49,18 @@ export interface ForwardRequest {
 /** Its answer, whatever the status: redirects are not followed. */
 export interface ForwardAnswer {
   readonly status: number
-  /** Lower-case; those of the connection are left out. */
+  /** Lower-case, repeated ones as lists; those of the connection are left out. Nothing is decompressed: Content-Length is as it came. */
   readonly headers: HeaderMap
   /** Leaving the loop, or never beginning it and aborting the signal, closes the connection. A Left: it broke off. */
   readonly body: ByteStream
 }
 
 /**
- * Sends a request on, one hop. Fails with BadGateway (no connection, a broken answer, TLS), GatewayTimeout, Forbidden (an address
- * that no request may go to), Cancelled, and with what `body` fails with. The signal ends it, also while its body is read.
+ * Sends a request on, one hop. Fails with BadGateway (no connection, a broken answer, TLS and its settings), GatewayTimeout, Forbidden
+ * (an address or a host that no request may go to), MethodNotAllowed, BadRequest (a body of another length than it says),
+ * PluginUnavailable (closed), Cancelled, and with what `body` fails with. The signal ends it, also while its body is read. A
+ * kept connection that the server closed meanwhile costs GET, HEAD, OPTIONS, PUT and DELETE without a stream a second try, over a
+ * new one; all others a BadGateway: nobody knows whether they have come.
  */
 export type Forward = (request: ForwardRequest, options: { readonly signal: AbortSignal }) => Result<ForwardAnswer>
 

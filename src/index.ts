@@ -1,5 +1,6 @@
 export { dataPlaneAggregator, type DataPlaneAggregator } from './aggregator.ts'
-export type { AggregatorOptions, LimitOptions } from './options.ts'
+export type { AggregatorOptions, HeaderOptions, LimitOptions, StreamOptions } from './options.ts'
+export type { ProxyOptions } from './proxy/index.ts'
 export { createServer, type ExpressApp } from './express/server.ts'
 export { frontProxyUser, type FrontProxyOptions } from './express/front-proxy.ts'
 export type { UpgradeOptions } from './express/upgrade.ts'
@@ -94,10 +95,11 @@ export {
   type StaticDatasource,
 } from './contexts/index.ts'
 
-export type { DataPlaneService, PluginType, Service, ServiceType } from './api/dataplane-service.ts'
+export type { PluginJson, PluginRoute } from './api/plugin-json.ts'
+export type { Backend, DataPlaneService, PluginType, Service, ServiceType } from './api/dataplane-service.ts'
 export { parseDataPlaneService } from './api/validation.ts'
 export type { Status, StatusCause, StatusDetails, StatusReason } from './api/status.ts'
-export type { Authorize, Decision, RequestAttributes } from './authorization.ts'
+export type { Authorize, Decision, RequestAttributes, RouteAccess } from './authorization.ts'
 export type { AggregatorError, ErrorSource, Result } from './errors.ts'
 export type { User, UserTokens } from './http.ts'
 export { silentLogger, type LogFields, type Logger } from './logger.ts'

@@ -10,7 +10,7 @@ import type { Load, LoadResult } from './load.ts'
  * - they take turns in short slices, in reversed order every second round, and the ratio of a round is made of its own two slices;
  *   the result is the median of all rounds;
  * - all processes are started anew, with the other app first: generations.
- * On a machine three times overbooked, an app compared with itself came out between 0.95 and 1.05 in one generation, and within 0.02
+ * It is the built package that is measured, as its users have it. On a machine three times overbooked, an app compared with itself came out between 0.95 and 1.05 in one generation, and within 0.02
  * of 1 over four: run it several times, on a quiet machine, before believing a difference of 0.03.
  */
 export interface Plan {
