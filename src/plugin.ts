@@ -228,6 +228,8 @@ export interface CallOptions {
   readonly signal: AbortSignal
   /** What is left of the request's time when the call begins, ms. */
   readonly timeoutMs: number
+  /** Its stream may go on and on: once it has begun it takes no place of other calls. Default: no. */
+  readonly isLongRunning?: boolean
   /** Resolves when the answer is needed no more: until then its bytes count as in flight. Left out: when the call has ended. */
   readonly over?: Promise<unknown>
   /** Trace context for the plugin. Shape: `{ traceparent: '00-…-01' }`; printable ASCII, a few hundred bytes at most. */

@@ -1,3 +1,6 @@
+import { isUtf8 } from 'node:buffer'
+
+import { isJsonText, onOneLine } from './api/json-scan.ts'
 import type { AggregatorError, Result } from './errors.ts'
 import { O, type E } from './fp.ts'
 import type { PluginClient, PluginContext, PluginUser } from './plugin.ts'
@@ -62,22 +65,15 @@ const once = <A>(make: () => A): (() => A) => {
   return () => (made ??= make())
 }
 
-// of bytes that are no UTF-8 a WebSocket would die, and of a byte order mark a JSON parser
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-
-/** Where JSON is valid, line breaks stand between its tokens only. */
-const lineBreaks = /[\r\n]+/g
-
 /** Puts JSON of a plugin on one line, its numbers as they were written. None: it is no JSON in UTF-8. */
-export const toPacket = (data: Uint8Array): O.Option<SharedPacket> =>
+export const toPacket = (given: Uint8Array): O.Option<SharedPacket> =>
   O.tryCatch(() => {
-    const text = utf8.decode(data)
-    JSON.parse(text)
-    const isOneLine = !data.includes(0x0a) && !data.includes(0x0d)
-    const line = isOneLine ? data : Buffer.from(text.replace(lineBreaks, ''))
+    // of bytes that are no UTF-8 a WebSocket would die
+    if (!isUtf8(given) || !isJsonText(given)) throw new TypeError('expected JSON')
+    const data = onOneLine(given)
     return {
-      data: line,
-      event: once(() => Buffer.concat([Buffer.from('data: '), line, Buffer.from('\n\n')])),
-      line: once(() => Buffer.concat([line, Buffer.from('\n')])),
+      data,
+      event: once(() => Buffer.concat([Buffer.from('data: '), data, Buffer.from('\n\n')])),
+      line: once(() => Buffer.concat([data, Buffer.from('\n')])),
     }
   })

@@ -2,12 +2,16 @@ import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
 import type { HeaderMap, HttpAnswer } from '../http.ts'
+import { createPieces, pieceBytes } from './pieces.ts'
 import { pump, type Delivery, type Sink } from './pump.ts'
 
 export type { Delivery }
 
-/** JSON values above this go out piece by piece, so that a slow reader can be told from one that stands still. */
-const pieceBytes = 128 * 1024
+/** Also one that waits behind another, and has no socket yet: it would hold its place for as long as that one goes on. */
+export const cut = (response: ServerResponse): void => {
+  response.destroy()
+  if (!response.writableFinished) response.req.socket.destroy()
+}
 
 const setHeaders = (response: ServerResponse, headers: HeaderMap): void => {
   for (const [name, value] of Object.entries(headers)) {
@@ -24,7 +28,7 @@ const taken = (response: ServerResponse, event: 'drain' | 'finish', { stallMs, o
       resolve()
     }
     const timer = setTimeout(() => {
-      response.destroy()
+      cut(response)
       done()
     }, stallMs)
     response.on(event, done)
@@ -42,9 +46,25 @@ const nextTurn = (): Promise<void> =>
     setImmediate(resolve)
   })
 
+/** Writes a piece; resolves when the socket has taken it, and others have had a turn. */
+const put = async (response: ServerResponse, piece: Uint8Array, delivery: Delivery): Promise<void> => {
+  if (response.write(piece)) await nextTurn()
+  else await taken(response, 'drain', delivery)
+}
+
+/** Writes a chunk but for its last piece, which it gives back. */
+const putMost = async (response: ServerResponse, chunk: Uint8Array, delivery: Delivery): Promise<Uint8Array> => {
+  let rest = chunk
+  while (rest.length > pieceBytes && !response.destroyed) {
+    await put(response, rest.subarray(0, pieceBytes), delivery)
+    rest = rest.subarray(pieceBytes)
+  }
+  return rest
+}
+
 /**
- * Sends chunks as they are made: the next one is made when the socket has taken the last, and other requests have had a turn in
- * between. A single chunk goes out whole, with its length.
+ * Sends chunks as they are made, piece by piece: the next one is made when the socket has taken the last, and other requests have
+ * had a turn in between. A single chunk goes out with its length.
  */
 const sendChunks = async (
   response: ServerResponse,
@@ -54,20 +74,16 @@ const sendChunks = async (
   const iterator = chunks[Symbol.iterator]()
   let current = iterator.next()
   let following = current.done === true ? current : iterator.next()
-  if (following.done === true && !hasNoLength(response)) {
+  if (following.done === true && !response.headersSent && !hasNoLength(response)) {
     response.setHeader('content-length', current.done === true ? 0 : current.value.length)
   }
   while (current.done !== true && following.done !== true && !response.destroyed) {
-    if (response.write(current.value)) await nextTurn()
-    else await taken(response, 'drain', delivery)
+    await put(response, await putMost(response, current.value, delivery), delivery)
     current = following
     following = iterator.next()
   }
-  if (!response.destroyed) await end(response, current.done === true ? undefined : current.value, delivery)
-}
-
-const pieces = function* (body: Buffer): Generator<Uint8Array> {
-  for (let start = 0; start < body.length; start += pieceBytes) yield body.subarray(start, start + pieceBytes)
+  const last = current.done === true ? undefined : await putMost(response, current.value, delivery)
+  if (!response.destroyed) await end(response, last, delivery)
 }
 
 /** RFC 9110, 8.6: these say nothing of a length. */
@@ -79,16 +95,29 @@ const hasNoLength = ({ statusCode }: ServerResponse): boolean => statusCode === 
  */
 const responseSink = (response: ServerResponse, delivery: Delivery): Sink => {
   const isHeadOnly = response.req.method === 'HEAD' || hasNoLength(response)
-  let held: Uint8Array | undefined
+  let first: Uint8Array | undefined
   let isOpen = false
   let corked: Socket | null = null
 
+  const pieces = createPieces((piece) => {
+    const isTaken = response.write(piece)
+    if (!isTaken) response.once('drain', pieces.taken)
+    return isTaken
+  })
   const open = (): void => {
     if (isOpen || response.writableEnded || response.destroyed) return
     isOpen = true
     response.flushHeaders()
-    if (held !== undefined) response.write(held)
-    held = undefined
+    if (first !== undefined) pieces.write(first)
+    first = undefined
+  }
+  /** What the host put in the way of the head may throw, and nobody would catch it. */
+  const tryOpen = (): void => {
+    try {
+      open()
+    } catch {
+      cut(response)
+    }
   }
   // Not `response.cork()`: some versions of Node then forget to tell of the drain (nodejs/node#60432).
   const cork = (): void => {
@@ -101,30 +130,32 @@ const responseSink = (response: ServerResponse, delivery: Delivery): Sink => {
     })
   }
   return {
-    begin: () => setImmediate(open),
+    begin: () => setImmediate(tryOpen),
     isHeadOnly,
     write: (chunk) => {
-      if (!isOpen && held === undefined) {
-        held = chunk
+      if (!isOpen && first === undefined) {
+        first = chunk
         return true
       }
       cork()
       open()
-      return response.write(chunk)
+      return pieces.write(chunk)
     },
-    onDrain: (drained) => response.once('drain', drained),
+    onDrain: pieces.onDrain,
     heartbeat: (beat) => {
       if (isOpen && !response.writableNeedDrain) response.write(beat)
     },
     end: (_error, farewell) => {
-      if (isOpen || farewell !== undefined) {
-        open()
-        return end(response, farewell, delivery)
-      }
-      if (!isHeadOnly) response.setHeader('content-length', held?.length ?? 0)
-      return end(response, held, delivery)
+      if (isHeadOnly) return end(response, undefined, delivery)
+      if (farewell !== undefined) open()
+      // from here on there is nothing to open
+      isOpen = true
+      const rest = first === undefined ? pieces.rest() : [first]
+      return sendChunks(response, farewell === undefined ? rest : [...rest, farewell], delivery)
     },
-    cut: () => response.destroy(),
+    cut: () => {
+      cut(response)
+    },
   }
 }
 
@@ -136,8 +167,7 @@ const carryOut = (response: ServerResponse, answer: HttpAnswer, delivery: Delive
   if (answer._tag === 'Bytes') return sendChunks(response, answer.chunks, delivery)
   const body = Buffer.from(JSON.stringify(answer.value))
   response.setHeader('content-type', 'application/json')
-  response.setHeader('content-length', body.length)
-  return sendChunks(response, pieces(body), delivery)
+  return sendChunks(response, [body], delivery)
 }
 
 /**
@@ -149,6 +179,6 @@ export const send = async (response: ServerResponse, answer: HttpAnswer, deliver
   try {
     await carryOut(response, answer, delivery)
   } catch {
-    response.destroy()
+    cut(response)
   }
 }

@@ -23,6 +23,8 @@ const onSocketClose = (socket: Socket, callback: () => void): (() => void) => {
   }
 }
 
+const ignore = (): void => undefined
+
 /** The one who waits for an answer. */
 export interface Client {
   /** Aborted when it leaves, or when `cancel` is called. */
@@ -58,7 +60,8 @@ export const watchClient = (request: IncomingMessage, response: ServerResponse):
       resolve(failure)
     }
     const forget = onSocketClose(request.socket, end)
-    response.on('close', end).on('finish', end)
+    // the last: of what is still written to an answer that a middleware of the host has ended
+    response.on('close', end).on('finish', end).on('error', ignore)
   })
   return { signal: controller.signal, over, cancel, fail }
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 
-import { send } from './answer.ts'
+import { cut, send } from './answer.ts'
 import { watchClient } from './client.ts'
 import { createExchanges, type Serving } from './exchange.ts'
 import { createUpgrades, type Upgrades } from './upgrade.ts'
@@ -43,7 +43,9 @@ export const door = <A>({ match, authenticate, ...serving }: Inside<A>): Door =>
       authenticate,
       send: (answer, delivery) => send(response, answer, delivery),
       isBegun: () => response.headersSent,
-      cut: () => response.destroy(),
+      cut: () => {
+        cut(response)
+      },
     })
   }
   return {

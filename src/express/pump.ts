@@ -1,3 +1,5 @@
+import { isUint8Array } from 'node:util/types'
+
 import { unexpected, type AggregatorError } from '../errors.ts'
 import { E } from '../fp.ts'
 import type { StreamAnswer } from '../http.ts'
@@ -10,7 +12,8 @@ export interface Sink {
   readonly isHeadOnly?: boolean
   /** False: nothing more before `onDrain`. */
   readonly write: (chunk: Uint8Array) => boolean
-  readonly onDrain: (drained: () => void) => void
+  /** Calls `drained` when it has taken all, and `moved` when it has taken a part. */
+  readonly onDrain: (drained: () => void, moved?: () => void) => void
   readonly heartbeat: (beat: Uint8Array) => void
   /** All is said; with what the failure reads like, if it failed. Resolves when the client has it, or is gone. */
   readonly end: (error: AggregatorError | undefined, farewell: Uint8Array | undefined) => Promise<void>
@@ -122,12 +125,17 @@ export const pump = (answer: StreamAnswer, sink: Sink, delivery: Delivery): Prom
       stall = setTimeout(() => {
         fail({ _tag: 'Cancelled' })
       }, stallMs)
-      sink.onDrain(() => {
-        clearTimeout(stall)
-        if (!isOver) pull()
-      })
+      sink.onDrain(
+        () => {
+          clearTimeout(stall)
+          if (!isOver) pull()
+        },
+        () => stall?.refresh(),
+      )
     }
     const take = (chunk: Uint8Array): void => {
+      // a plugin of plain functions may give anything, and a socket throws at it when nobody catches it any more
+      if (!isUint8Array(chunk)) throw new TypeError('expected a chunk of a stream to be bytes')
       beat?.refresh()
       if (!sink.write(chunk)) waitForDrain()
       else if (++sinceTurn < chunksPerTurn) pull()

@@ -2,6 +2,7 @@ import type { WebSocket } from 'ws'
 
 import { systemClock, type Clock } from '../clock.ts'
 import { toStatus, type AggregatorError } from '../errors.ts'
+import { createPieces } from './pieces.ts'
 import type { Sink } from './pump.ts'
 
 export interface WebSocketSinkOptions {
@@ -39,14 +40,14 @@ const reasonOf = (error: AggregatorError): string => {
 }
 
 /**
- * A WebSocket that a stream goes to: each chunk is one text message. Closes with 1000 when the stream ended by itself, 1001
+ * A WebSocket that a stream goes to: each chunk is one text message, a large one in fragments. Closes with 1000 when the stream ended by itself, 1001
  * when this server shuts down or the time of an endless one is over (come again), 1013 when the reader was too slow, and 1011
  * for any other failure, the message of its Status being the reason. Nothing is read: a client that says something is closed
  * with 1008, and one that answers no ping before the next is cut.
  */
 export const websocketSink = (socket: WebSocket, options: WebSocketSinkOptions): Sink => {
   const { stallMs, clock = systemClock } = options
-  let onTaken: (() => void) | undefined
+  let onAllTaken = (): void => undefined
   let mayWait = waitingBytes
   let stopPinging = (): void => undefined
   let isAlive = true
@@ -54,10 +55,16 @@ export const websocketSink = (socket: WebSocket, options: WebSocketSinkOptions):
   const isTaken = (): boolean => socket.bufferedAmount <= mayWait
   const look = (): void => {
     if (!isTaken()) return
-    const taken = onTaken
-    onTaken = undefined
-    taken?.()
+    onAllTaken()
+    pieces.taken()
   }
+  // in fragments: RFC 6455, 5.4
+  const pieces = createPieces((piece, isLast) => {
+    // it is closing, and nothing drains any more
+    if (socket.readyState !== socket.OPEN) return false
+    socket.send(piece, { binary: false, fin: isLast }, look)
+    return isTaken()
+  })
   const ping = (): void => {
     stopPinging = clock.setTimeout(ping, pingMs)
     // behind what waits, no ping would arrive in time; that client is cut by the stall
@@ -83,7 +90,7 @@ export const websocketSink = (socket: WebSocket, options: WebSocketSinkOptions):
       socket.terminate()
     }, stallMs)
     const taken = new Promise<void>((resolve) => {
-      onTaken = resolve
+      onAllTaken = resolve
     })
     await Promise.race([taken, closed])
     clearTimeout(stall)
@@ -101,17 +108,12 @@ export const websocketSink = (socket: WebSocket, options: WebSocketSinkOptions):
     begin: () => {
       stopPinging = clock.setTimeout(ping, pingMs)
     },
-    write: (chunk) => {
-      // it is closing, and nothing drains any more
-      if (socket.readyState !== socket.OPEN) return false
-      socket.send(chunk, { binary: false }, look)
-      return isTaken()
-    },
-    onDrain: (drained) => {
-      onTaken = drained
-    },
+    write: pieces.write,
+    onDrain: pieces.onDrain,
     heartbeat: () => undefined,
     end: async (error) => {
+      // a message that is cut short is none
+      pieces.rest()
       await everythingTaken()
       if (error === undefined) socket.close(normal)
       else socket.close(codeOf(error, options), reasonOf(error))

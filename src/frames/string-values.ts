@@ -1,7 +1,7 @@
 import { isNull, type ColumnBatch } from './column-batch.ts'
 import { writeEscaped } from './escape.ts'
 import { writeNull, type WriteRows } from './fixed-values.ts'
-import { isJson } from './json-scan.ts'
+import { isJson } from '../api/json-scan.ts'
 import { isFull, PIECE_BYTES, takeChunk, writeBytes, type Chunks, type Output } from './output.ts'
 
 const COMMA = 0x2c

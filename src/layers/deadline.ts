@@ -87,7 +87,8 @@ export const deadline =
           option: isLong ? 'longRunningTimeoutMs' : 'requestTimeoutMs',
           goesOn: ({ _tag }) => (_tag === 'Stream' ? request.over : undefined),
         },
-        (inner) => handle(request, inner)().then((outcome) => withEnd(outcome, inner.signal)),
+        (inner) =>
+          handle(request, { ...inner, isLongRunning: isLong })().then((outcome) => withEnd(outcome, inner.signal)),
       )
     }
   }

@@ -37,7 +37,7 @@ export interface PluginOptions {
    * still arriving comes on top: `inFlight` times `receiveLimitBytes` a plugin at most. Default: 512 MiB.
    */
   readonly answerBytes?: number
-  /** Calls to one plugin at once; streams of RunStream count apart. Default: 50. */
+  /** Calls to one plugin at once; those that go on and on (streams, chunked queries) until their first message. Default: 50. */
   readonly inFlight?: number
   /** Calls to one plugin that wait for a place, the namespaces taking turns; then calls are refused with 429. Default: 100. */
   readonly queue?: number

@@ -51,7 +51,6 @@ export const lineFormats = {
 } as const
 
 const lineFeed = 0x0a
-const carriageReturn = 0x0d
 
 /** Whether a line is unfinished after this piece of it: line feeds are at ends of lines only. */
 export const isWithinLine = (piece: Uint8Array): boolean => piece.at(-1) !== lineFeed
@@ -61,9 +60,3 @@ export const farewellOf = (format: LineFormat, error: AggregatorError, isCutOff:
   Buffer.from(
     `${isCutOff ? format.breakOff : ''}${format.beforeError}${format.before}${JSON.stringify(toStatus(error))}${format.after}`,
   )
-
-/** JSON has line breaks between its tokens only, where they say nothing. */
-export const onOneLine = (json: Buffer): Buffer =>
-  json.includes(lineFeed) || json.includes(carriageReturn)
-    ? Buffer.from(json.filter((byte) => byte !== lineFeed && byte !== carriageReturn))
-    : json

@@ -1,13 +1,14 @@
+import { onOneLine } from '../api/json-scan.ts'
 import { E } from '../fp.ts'
 import type { QueryDataChunk } from '../plugin.ts'
 import type { EncodeFrame } from '../service.ts'
-import { onOneLine, type LineFormat } from './line-formats.ts'
+import type { LineFormat } from './line-formats.ts'
 
 /** Below this, what belongs to one line goes out in one piece. */
 const pieceBytes = 64 * 1024
 
-function* joined(head: string, pieces: Iterable<Buffer>, tail: string): Generator<Buffer, void> {
-  let held: Buffer = Buffer.from(head)
+function* joined(head: string, pieces: Iterable<Buffer>, tail: string): Generator<Uint8Array, void> {
+  let held: Uint8Array = Buffer.from(head)
   for (const piece of pieces) {
     if (held.length >= pieceBytes) {
       yield held
@@ -35,7 +36,7 @@ const errorOf = ({ error, errorSource }: QueryDataChunk): string =>
  */
 export const writeChunk =
   ({ before, after }: LineFormat, encodeFrame: EncodeFrame) =>
-  (chunk: QueryDataChunk): E.Either<string, Iterable<Buffer>> => {
+  (chunk: QueryDataChunk): E.Either<string, Iterable<Uint8Array>> => {
     const { refId, frameId, frame, format } = chunk
     const head = `${before}{"refId":${JSON.stringify(refId)}${frameId === '' ? '' : `,"frameId":${JSON.stringify(frameId)}`}`
     const tail = `${errorOf(chunk)},"status":${String(statusOf(chunk))}}${after}`

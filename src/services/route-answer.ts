@@ -37,6 +37,15 @@ const readHeaders = (given: HeaderLists): Map<string, ReadonlyArray<string>> => 
   return headers
 }
 
+/** Somewhat less than curl takes; to read far more would keep other requests waiting. */
+const maxHeaderChars = 256 * 1024
+
+const charsOf = (given: HeaderLists): number =>
+  Object.entries(given).reduce(
+    (sum, [name, values]) => values.reduce((all, { length }) => all + length, sum + name.length),
+    0,
+  )
+
 const isRedirect = (status: number): boolean => status >= 300 && status <= 399 && status !== 304
 
 /** Servers differ in whether they decode a path before they resolve its dot segments. */
@@ -57,7 +66,7 @@ const staysBelow = (location: string, { path, base }: Asked): boolean => {
 const hasContent = (status: number): boolean => status !== 204 && status !== 304
 
 /**
- * What a client gets of the first message but its body. Fails with BadPlugin for a redirect that leads away. No script of a
+ * What a client gets of the first message but its body. Fails with BadPlugin for a redirect that leads away, and for too large headers. No script of a
  * plugin's runs on the host's origin, whatever it says itself. Source: CallResource of Grafana's plugin client, httpresponsesender.
  */
 export const readHead = (
@@ -65,6 +74,12 @@ export const readHead = (
   asked: Asked,
 ): E.Either<AggregatorError, ResourceHead> => {
   const status = given === 0 ? 200 : given
+  if (charsOf(lists) > maxHeaderChars) {
+    return E.left({
+      _tag: 'BadPlugin',
+      message: `the plugin answered with headers of more than ${String(maxHeaderChars)} characters`,
+    })
+  }
   const headers = readHeaders(lists)
   const [location] = headers.get('location') ?? []
   if (location !== undefined && isRedirect(status) && !staysBelow(location, asked)) {

@@ -287,6 +287,14 @@ test('refuses a redirect that leads away, however it is spelled (S12)', async (t
   t.like(await answered([message('', { status: 201, headers: { Location: ['/login'] } })]), { status: 201 })
 })
 
+test('refuses headers that are larger than clients take, in one value or in many', async (t) => {
+  const expected = 'the plugin answered with headers of more than 262144 characters'
+  const of = (headers: HeaderLists) => answered([message('', { headers })])
+  t.is(await of({ connection: [','.repeat(262_135)] }), expected)
+  t.is(await of({ etag: ['x'], vary: Array<string>(30).fill('x'.repeat(10_000)) }), expected)
+  t.like(await of({ connection: [','.repeat(262_134)] }), { status: 200 })
+})
+
 test('lets a custom route redirect below its own first segment only (S12)', async (t) => {
   const of = service([{ type: 'route', path: '/reports/{id}' }])
   const redirect = async (location: string) => {

@@ -32,6 +32,8 @@ export interface Places {
     onWait?: (giveUp: () => void) => void,
   ): Entrance | Promise<Entrance>
   leave(target: Target, hadPlace: boolean): void
+  /** The place alone: the call goes on without one. */
+  readonly giveBack: () => void
   /** To be told whenever `find` gives something else. */
   readonly wake: () => void
 }
@@ -118,6 +120,11 @@ export const createPlaces = (options: PlacesOptions): Places => {
       if (signal.aborted) abort()
     })
 
+  const giveBack = (): void => {
+    taken -= 1
+    fill()
+  }
+
   return {
     get inFlight() {
       return taken
@@ -138,10 +145,9 @@ export const createPlaces = (options: PlacesOptions): Places => {
     leave: (target, hadPlace) => {
       target.running -= 1
       if (target.running === 0) target.onIdle()
-      if (!hadPlace) return
-      taken -= 1
-      fill()
+      if (hadPlace) giveBack()
     },
+    giveBack,
     wake: () => {
       const found = find()
       if (found === undefined) return

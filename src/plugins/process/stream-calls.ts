@@ -11,6 +11,8 @@ type Entry<Message> = E.Either<AggregatorError, Message>
 interface Opened<Message> {
   readonly target: Target
   readonly messages: AsyncIterator<Entry<Message>>
+  /** Its first message is there. */
+  readonly begun: () => void
   /** Ends its count. */
   readonly leave: () => void
 }
@@ -35,7 +37,10 @@ const hold = (target: Target, signal: AbortSignal, leavePlaces: () => void): (()
   return leave
 }
 
-/** The streamed calls of one plugin: each is made once, when its first message is asked for and there is a place. */
+/**
+ * The streamed calls of one plugin: each is made once, when its first message is asked for and there is a place. One that goes on and on
+ * gives that back with its first message: some dozens of readers who stay would leave none to anybody else.
+ */
 export const createStreamCalls =
   ({ places, secrets, clock }: StreamCallsOptions) =>
   <Request extends { readonly pluginContext: PluginContext }, Message>(
@@ -55,8 +60,16 @@ export const createStreamCalls =
       })
       if (E.isLeft(entrance)) return entrance
       const target = entrance.right
+      let hasPlace = needsPlace
+      const begun = (): void => {
+        if (!hasPlace || options.isLongRunning !== true) return
+        hasPlace = false
+        places.giveBack()
+      }
       const leave = hold(target, options.signal, () => {
-        places.leave(target, needsPlace)
+        const hadPlace = hasPlace
+        hasPlace = false
+        places.leave(target, hadPlace)
       })
       if (isOver) {
         leave()
@@ -66,7 +79,7 @@ export const createStreamCalls =
         secrets.learn(request.pluginContext)
         const timeoutMs = options.timeoutMs - (clock.now() - beganAtMs)
         const messages = call(target.client, request, { ...options, timeoutMs })[Symbol.asyncIterator]()
-        opened = { target, messages, leave }
+        opened = { target, messages, begun, leave }
         return E.right(opened)
       } catch (cause) {
         leave()
@@ -91,11 +104,12 @@ export const createStreamCalls =
         const stream = await opening
         if (isOver) return done
         if (E.isLeft(stream)) return last(stream.left)
-        const { target, messages } = stream.right
+        const { target, messages, begun } = stream.right
         try {
           const result = await messages.next()
           if (result.done !== true) target.hear(result.value)
           if (result.done === true || E.isLeft(result.value)) end()
+          else begun()
           return result
         } catch (cause) {
           return last(unexpected(cause))

@@ -324,6 +324,33 @@ test('holds the place of a stream until it was read to its end or left', async (
   t.deepEqual(counts(), [0, 0, 0])
 })
 
+test('holds the place of a stream that goes on and on until it has begun', async (t) => {
+  const { client, peer, counts, ask } = setUp(t, { inFlight: 1 })
+  const controller = new AbortController()
+  const options = { ...within(60_000, controller.signal), isLongRunning: true }
+  const staying = client.callResource(resourceRequest, options)[Symbol.asyncIterator]()
+  const first = staying.next()
+  const waiting = ask()
+  await settle()
+  t.deepEqual(counts(), [1, 1, 1])
+  await peer.answer()
+  t.true(E.isRight((await first).value as E.Either<unknown, unknown>))
+  await settle()
+  t.deepEqual(counts(), [1, 0, 2])
+  await peer.answer()
+  t.deepEqual(await waiting, E.right(response))
+  t.deepEqual(counts(), [0, 0, 1])
+  const second = staying.next()
+  await settle()
+  await peer.answer()
+  await second
+  t.deepEqual(counts(), [0, 0, 1])
+  controller.abort()
+  t.deepEqual(counts(), [0, 0, 0])
+  await staying.return?.()
+  t.deepEqual(counts(), [0, 0, 0])
+})
+
 test('gives the place of a stream back when its signal is aborted, though nobody comes back for the rest', async (t) => {
   const { client, peer, counts } = setUp(t)
   const controller = new AbortController()
