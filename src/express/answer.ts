@@ -9,8 +9,9 @@ export type { Delivery }
 
 /** Also one that waits behind another, and has no socket yet: it would hold its place for as long as that one goes on. */
 export const cut = (response: ServerResponse): void => {
+  const waits = response.socket === null && !response.writableFinished
   response.destroy()
-  if (!response.writableFinished) response.req.socket.destroy()
+  if (waits) response.req.socket.destroy()
 }
 
 const setHeaders = (response: ServerResponse, headers: HeaderMap): void => {

@@ -2,7 +2,7 @@ import { E, pipe } from '../fp.ts'
 import type { DataFrameFormat, DataResponse } from '../plugin.ts'
 import type { EncodeFrame, EncodeQueryData } from '../service.ts'
 import { arrowFrame, jsonFrame, type WriteFrame } from './frame.ts'
-import { output, takeChunk, writeText, type Chunks } from './output.ts'
+import { emptyOutput, takeChunk, writeText, type Chunks } from './output.ts'
 import { FrameError } from './refuse.ts'
 import { quote, toBinary } from './text.ts'
 
@@ -44,7 +44,7 @@ const readyResponse = (refId: string, response: DataResponse): E.Either<string, 
 }
 
 function* writeResponses(responses: ReadonlyArray<ReadyResponse>): Chunks {
-  const out = output
+  const out = emptyOutput()
   yield* writeText('{"results":{', out)
   for (const [index, { head, frames }] of responses.entries()) {
     yield* writeText(index === 0 ? head : `,${head}`, out)
@@ -75,7 +75,7 @@ export const encodeQueryData: EncodeQueryData = ({ responses }) => {
 }
 
 function* writeOne(writeFrame: WriteFrame): Chunks {
-  const out = output
+  const out = emptyOutput()
   yield* writeFrame(out)
   yield takeChunk(out)
 }

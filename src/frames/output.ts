@@ -25,6 +25,12 @@ export const output: Output = {
   position: 0,
 }
 
+/** The output for a new answer. Should a writer ever throw half way, nobody else's answer begins with what it left. */
+export const emptyOutput = (): Output => {
+  output.position = 0
+  return output
+}
+
 export const isFull = ({ position }: Output): boolean => position >= CHUNK_BYTES
 
 /** The chunk so far, in memory of its own. */

@@ -258,6 +258,8 @@ export const createWorld = async (t: ExecutionContext, given: WorldOptions = {})
   })
   await aggregator.ready
   const server = createServer(express().use(aggregator))
+  // a client that reuses a connection just when it is closed would be told of nothing
+  server.keepAliveTimeout = 60_000
   aggregator.upgrade(server)
   return {
     aggregator,

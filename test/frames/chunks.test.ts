@@ -3,7 +3,8 @@ import test from 'ava'
 import { Binary, Float32, Float64, TimestampNanosecond, Utf8, Utf8View } from 'apache-arrow'
 import { bodyOf, chunksOf, frameJson, response } from './answer.ts'
 import { arrowFile } from './arrow.ts'
-import { encodeQueryData } from '../../src/frames/index.ts'
+import { encodeFrame, encodeQueryData } from '../../src/frames/index.ts'
+import { output } from '../../src/frames/output.ts'
 import { E } from '../../src/fp.ts'
 
 const CHUNK_LIMIT = 256 * 1024
@@ -20,6 +21,15 @@ test('makes one chunk of a small answer', (t) => {
   t.is(sizesOf([]).length, 1)
   t.is(sizesOf([numbers(100), numbers(1000)]).length, 1)
   t.is(sizesOf([Buffer.from(`{"a":"${'x'.repeat(60_000)}"}`)], 'json').length, 1)
+})
+
+test('begins no answer with what a writer that threw has left (S9)', (t) => {
+  const whole = sizesOf([numbers(10)])
+  output.position = 100
+  t.deepEqual(sizesOf([numbers(10)]), whole)
+  output.position = 100
+  const frame = encodeFrame(Buffer.from('{}'), 'json')
+  t.deepEqual(E.isRight(frame) ? [...frame.right].map(String) : frame, ['{}'])
 })
 
 test('makes chunks of 64 to 256 KiB of a large answer', (t) => {
