@@ -130,7 +130,9 @@ export const pump = (answer: StreamAnswer, sink: Sink, delivery: Delivery): Prom
           clearTimeout(stall)
           if (!isOver) pull()
         },
-        () => stall?.refresh(),
+        () => {
+          if (!isOver) stall?.refresh()
+        },
       )
     }
     const take = (chunk: Uint8Array): void => {
