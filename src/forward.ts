@@ -51,7 +51,7 @@ export interface ForwardAnswer {
   readonly status: number
   /** Lower-case, repeated ones as lists; those of the connection are left out. Nothing is decompressed: Content-Length is as it came. */
   readonly headers: HeaderMap
-  /** Leaving the loop, or never beginning it and aborting the signal, closes the connection. A Left: it broke off. */
+  /** Leaving the loop, also by `return` before it has begun, and aborting the signal close the connection. A Left: it broke off. */
   readonly body: ByteStream
 }
 

@@ -1,11 +1,11 @@
-import { lookup as systemLookup } from 'node:dns'
 import { Agent, type ClientRequest } from 'node:http'
 import { Agent as TlsAgent } from 'node:https'
-import { isIP, Socket, type LookupFunction } from 'node:net'
+import { isIP, Socket } from 'node:net'
 import type { SecureContext } from 'node:tls'
 
 import type { ForwardTransport } from '../forward.ts'
 import { BlockedAddress, closing, gatewayTimeout, KnownError } from './failure.ts'
+import { guardedLookup, type Lookup } from './lookup.ts'
 import type { Guard } from './networks.ts'
 
 /** What all connections of a forwarder pass. */
@@ -14,8 +14,7 @@ export interface Gate {
   /** Every connection there is. */
   readonly sockets: Set<Socket>
   readonly isClosed: () => boolean
-  /** Default: the system's. */
-  readonly lookup?: typeof systemLookup | undefined
+  readonly lookup: Lookup
 }
 
 /** Connections to one datasource, kept between requests. */
@@ -28,23 +27,6 @@ export interface KeptConnections {
 }
 
 const nothing = (): void => undefined
-
-/** Only addresses that passed are connected to: there is no second look-up in which a name could mean something else. */
-const guardedLookup =
-  ({ guard, lookup = systemLookup }: Gate): LookupFunction =>
-  (hostname, options, callback) => {
-    lookup(hostname, { ...options, all: true }, (error, found) => {
-      if (error !== null) {
-        callback(error, [])
-        return
-      }
-      const addresses = found.filter(({ address }) => guard(address))
-      const [first] = addresses
-      if (first === undefined) callback(new BlockedAddress(), [])
-      else if (options.all === true) callback(null, addresses)
-      else callback(null, first.address, first.family)
-    })
-  }
 
 /** Bounds the steps of a connection, and looks where it went before a byte, TLS's own included, is written. */
 const watch = (socket: Socket, isTls: boolean, { guard }: Gate, transport: ForwardTransport): void => {
@@ -86,7 +68,7 @@ export const createConnections = (
     maxFreeSockets: maxIdle,
     // of idle ones; one in use just emits an event that nobody listens to
     timeout: idleTimeoutMs,
-    lookup: guardedLookup(gate),
+    lookup: guardedLookup(gate.lookup, gate.guard),
   }
   const isTls = secureContext !== undefined
   const agent = isTls

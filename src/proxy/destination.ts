@@ -6,8 +6,6 @@ export interface Destination {
   readonly target: { readonly protocol: 'http:' | 'https:'; readonly host: string; readonly port: number }
   /** Path and query, byte for byte; `/` where there is none. */
   readonly path: string
-  /** As it was written, for messages. */
-  readonly host: string
   /** As a URL spells it, the port always there. Shape: `prometheus:9090`, `[::1]:443`. */
   readonly hostAndPort: string
 }
@@ -25,7 +23,6 @@ const parseOrigin = (text: string): Origin | undefined => {
   const number = port === '' ? (isTls ? 443 : 80) : Number(port)
   return {
     target: { protocol: isTls ? 'https:' : 'http:', host: hostname.replace(/^\[|\]$/g, ''), port: number },
-    host: text.replace(/^.*\/|:\d*$/g, ''),
     hostAndPort: `${hostname}:${String(number)}`,
   }
 }

@@ -47,7 +47,7 @@ const isBodiless = (method: string, { status, headers }: Pick<ForwardAnswer, 'st
  */
 export const exchange = (
   request: ForwardRequest,
-  { target, path, host }: Destination,
+  { target, path }: Destination,
   { carry, closeIdle }: Way,
   signal: AbortSignal,
 ): Promise<Outcome> =>
@@ -147,7 +147,7 @@ export const exchange = (
             attempt()
             return
           }
-          fail(isAnswered ? badGateway('broke off its answer', cause) : toFailure(cause, host))
+          fail(isAnswered ? badGateway('broke off its answer', cause) : toFailure(cause))
         },
       }
       carry(cargo)

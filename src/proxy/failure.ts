@@ -12,10 +12,33 @@ export class KnownError extends Error {
 /** An address that no request may go to. */
 export class BlockedAddress extends Error {}
 
+const codeOf = (cause: unknown): string => {
+  const code: unknown = cause instanceof Error && 'code' in cause ? cause.code : undefined
+  return typeof code === 'string' ? code : ''
+}
+
+/** Node gives one without a message for all addresses of a name. */
+const messageOf = (cause: Error): string =>
+  cause instanceof AggregateError
+    ? cause.errors.map((inner: unknown) => (inner instanceof Error ? inner.message : '')).join(', ')
+    : cause.message
+
+/** What an error says. What Node hangs on to it stays here: the bytes that came, with whatever they echo, or a chain of certificates. */
+const saidBy = (cause: unknown): unknown =>
+  cause instanceof Error
+    ? Object.assign(new Error(messageOf(cause)), 'code' in cause ? { code: cause.code } : {})
+    : cause
+
 export const badGateway = (message: string, cause?: unknown): AggregatorError => ({
   _tag: 'BadGateway',
   message: `what stands behind this path ${message}`,
-  ...(cause === undefined ? {} : { cause }),
+  ...(cause === undefined ? {} : { cause: saidBy(cause) }),
+})
+
+/** Where a request may not go: the option that it needs is told, and not the place. */
+export const forbidden = (message: string): AggregatorError => ({
+  _tag: 'Forbidden',
+  message: `what stands behind this path ${message}`,
 })
 
 export const gatewayTimeout = (did: string, timeoutMs: number): AggregatorError => ({
@@ -56,25 +79,18 @@ const kinds: ReadonlyArray<readonly [RegExp, string]> = [
   [/^ERR_(INVALID|HTTP)_/, 'cannot be sent such a request: its method or a header is not valid'],
 ]
 
-const codeOf = (cause: unknown): string => {
-  const code: unknown = cause instanceof Error && 'code' in cause ? cause.code : undefined
-  return typeof code === 'string' ? code : ''
-}
-
 /** The other side let go of a connection. */
 export const isReset = (cause: unknown): boolean => ['ECONNRESET', 'EPIPE'].includes(codeOf(cause))
 
 /**
- * What an error of a request means. `host`, as its operator wrote it, is told where an option has to be changed; addresses, which
- * Node's own messages are full of, stay in the cause.
+ * What an error of a request means. Addresses, which Node's own messages are full of, stay in the cause; so does the host, which a
+ * template may have made of a secret.
  */
-export const toFailure = (cause: unknown, host: string): AggregatorError => {
+export const toFailure = (cause: unknown): AggregatorError => {
   if (cause instanceof KnownError) return cause.means
-  if (cause instanceof BlockedAddress)
-    return {
-      _tag: 'Forbidden',
-      message: `"${host}" has an address that no request may go to, unless option proxy.allowedNetworks lists it`,
-    }
+  if (cause instanceof BlockedAddress) {
+    return forbidden('has an address that no request may go to, unless option proxy.allowedNetworks lists it')
+  }
   const code = codeOf(cause)
   if (code === 'ETIMEDOUT') return { _tag: 'GatewayTimeout', message: 'what stands behind this path is too slow' }
   const did = known.get(code) ?? kinds.find(([kind]) => kind.test(code))?.[1] ?? 'cannot be reached'

@@ -1,12 +1,12 @@
 import type { lookup } from 'node:dns'
 import type { Socket } from 'node:net'
 
-import type { AggregatorError } from '../errors.ts'
 import type { Forward, Forwarder } from '../forward.ts'
 import { E, TE } from '../fp.ts'
 import { createDestinations, type Destination } from './destination.ts'
 import { exchange } from './exchange.ts'
-import { badGateway, closing, KnownError } from './failure.ts'
+import { badGateway, closing, forbidden, KnownError } from './failure.ts'
+import { sharedLookup } from './lookup.ts'
 import { createGuard } from './networks.ts'
 import type { ProxySettings } from './options.ts'
 import { createPools } from './pools.ts'
@@ -21,6 +21,8 @@ export interface ForwarderOptions extends ProxySettings {
 const allowedMethods: ReadonlyArray<string> = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 
 const unusableUrl = badGateway('has a URL that cannot be used: expected http or https, a host, no user, no fragment')
+
+const unlisted = forbidden('is not listed, with this port, in option proxy.allowedHosts')
 
 /** CONNECT makes a tunnel of the connection, TRACE sends credentials back. */
 const isRefused = (method: string): boolean => /^(CONNECT|TRACE)$/i.test(method)
@@ -37,20 +39,17 @@ export const createForwarder = ({
   let isClosed = false
   const parseDestination = createDestinations(maxPools)
   const guard = createGuard(blockedNetworks, allowedNetworks)
-  const pools = createPools(maxPools, { guard, sockets, isClosed: () => isClosed, lookup })
+  const pools = createPools(maxPools, { guard, sockets, isClosed: () => isClosed, lookup: sharedLookup(lookup) })
 
-  const forbidden = ({ host, hostAndPort }: Destination): AggregatorError | undefined =>
+  const isListed = ({ hostAndPort }: Destination): boolean =>
     allowedHosts === undefined || allowedHosts.has(hostAndPort)
-      ? undefined
-      : { _tag: 'Forbidden', message: `option proxy.allowedHosts does not list "${host}" with this port` }
 
   const forward: Forward = (request, { signal }) => {
     const { method, transport, url } = request
     if (isRefused(method)) return TE.left({ _tag: 'MethodNotAllowed', method, allow: allowedMethods })
     const destination = parseDestination(url)
     if (destination === undefined) return TE.left(unusableUrl)
-    const error = forbidden(destination)
-    if (error !== undefined) return TE.left(error)
+    if (!isListed(destination)) return TE.left(unlisted)
     return () => {
       if (isClosed) return Promise.resolve(E.left(closing))
       const way = pools.way(transport, destination.target.protocol)

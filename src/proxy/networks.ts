@@ -31,6 +31,8 @@ export const neverReached: ReadonlyArray<string> = [
   // metadata: AWS and Google Cloud over IPv6, Alibaba Cloud, Oracle Cloud Classic
   'fd00:ec2::/32',
   'fd20:ce::254',
+  // and Scaleway's
+  'fd00:42::42',
   '100.100.100.200',
   '192.0.0.192',
   // Azure's wire server, which knows the secrets of a virtual machine's extensions
@@ -41,13 +43,15 @@ export const neverReached: ReadonlyArray<string> = [
   '255.255.255.255',
 ]
 
-/** IPv6 addresses that lead to an IPv4 network: NAT64 (RFC 6052), 6to4 (RFC 3056), IPv4-compatible. BlockList knows the mapped ones itself. */
+/** IPv6 addresses that lead to an IPv4 network: NAT64 (RFC 6052, RFC 8215), IPv4-translated (RFC 2765), 6to4 (RFC 3056), IPv4-compatible. BlockList knows the mapped ones itself. */
 const disguises = ({ address, prefix }: Network): ReadonlyArray<Network> => {
   const [a = 0, b = 0, c = 0, d = 0] = address.split('.').map(Number)
   const groups = [(a << 8) | b, (c << 8) | d].map((group) => group.toString(16)).join(':')
   const family = 'ipv6'
   return [
-    { address: `64:ff9b::${address}`, prefix: 96 + prefix, family },
+    ...['64:ff9b::', '64:ff9b:1::', '::ffff:0:'].map(
+      (before) => ({ address: `${before}${address}`, prefix: 96 + prefix, family }) as const,
+    ),
     { address: `2002:${groups}::`, prefix: 16 + prefix, family },
     // of 0.0.0.0/8 that is where ::1 lives
     ...(a === 0 ? [] : [{ address: `::${address}`, prefix: 96 + prefix, family } as const]),

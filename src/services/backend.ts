@@ -94,7 +94,7 @@ const toBackend =
         )
         return pipe(sendOn({ method: request.method, url, headers, body, transport }, env), TE.mapLeft(toUnavailable))
       }),
-      TE.flatMapEither(({ reply }) => toAnswer(reply, () => undefined)),
+      TE.flatMapEither(({ reply }) => toAnswer(reply, { ownLocation: () => undefined, secrets: [] })),
     )
   }
 

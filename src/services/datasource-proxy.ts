@@ -96,8 +96,10 @@ const proxy =
         TE.fromEither(proxyRequest({ request, segments, instance, matched }, env)),
       ),
       TE.bind('reply', ({ made }) => send(made, call, env, tokens)),
-      TE.flatMapEither(({ made: { forwarding }, reply }) => {
-        if (reply.answer.status !== 401) return toAnswer(reply, (location) => ownLocation(location, forwarding))
+      TE.flatMapEither(({ instance: { secrets }, made: { forwarding }, reply }) => {
+        if (reply.answer.status !== 401) {
+          return toAnswer(reply, { ownLocation: (location) => ownLocation(location, forwarding), secrets })
+        }
         reply.release()
         return E.left(refused)
       }),

@@ -15,6 +15,8 @@ export interface ProxyInstance {
   /** `undefined`: it is an app. */
   readonly datasource: DataSourceInstanceSettings | undefined
   readonly data: TemplateData
+  /** Those of its secrets that are long enough to stand in a text for nothing else. */
+  readonly secrets: ReadonlyArray<string>
 }
 
 /** Which instance. An app has no uid. */
@@ -54,7 +56,8 @@ export const instanceOf = (
         (JsonData) => {
           const url = datasource === undefined ? {} : { URL: datasource.url }
           const data = { JsonData, SecureJsonData: own.decryptedSecureJsonData, ...url }
-          return { name, owner, datasource, data }
+          const secrets = Object.values(data.SecureJsonData).filter(({ length }) => length >= 8)
+          return { name, owner, datasource, data, secrets }
         },
       ),
     )

@@ -121,7 +121,11 @@ export const proxyRequest = (parts: ProxyParts, env: CallEnv): E.Either<Aggregat
       const depth = request.path.endsWith('/proxy') && segments.length === 0 ? 0 : Math.max(1, segments.length)
       const auth = filled?.tokenAuth
       return {
-        forwarding: { target, url, depth, prefix: segments.slice(0, taken) },
+        forwarding: {
+          ...{ target, url, depth },
+          prefix: segments.slice(0, taken),
+          added: (filled?.urlParams ?? []).map(([name]) => name),
+        },
         method: request.method,
         headers: headersOf(parts, headers, filled, env),
         transport,

@@ -71,18 +71,34 @@ export interface Forwarding {
   readonly depth: number
   /** The segments of the client's path for which `target` stands. */
   readonly prefix: ReadonlyArray<string>
+  /** Names of the parameters that the route put into the query: they are not the client's. */
+  readonly added: ReadonlyArray<string>
+}
+
+/** A query without some of its parameters, else byte for byte. Shape: `?a=b`, or empty. */
+const withoutParameters = (search: string, names: ReadonlyArray<string>): string => {
+  if (names.length === 0) return search
+  const nameOf = (parameter: string): string => new URLSearchParams(parameter).keys().next().value ?? ''
+  const kept = search
+    .slice(1)
+    .split('&')
+    .filter((parameter) => !names.includes(nameOf(parameter)))
+  return kept.join('&') === '' ? '' : `?${kept.join('&')}`
 }
 
 /**
  * A Location of an answer as the client can follow it: relative to its own path, so whatever this server is mounted at stands.
  * `undefined`: it leads elsewhere than below the target.
  */
-export const ownLocation = (location: string, { target, url, depth, prefix }: Forwarding): string | undefined => {
+export const ownLocation = (
+  location: string,
+  { target, url, depth, prefix, added }: Forwarding,
+): string | undefined => {
   if (!URL.canParse(location, url)) return undefined
   const { origin, pathname, search, hash } = new URL(location, url)
   const root = withoutSlash(target.path)
   if (origin !== target.origin || !(pathname === root || pathname.startsWith(`${root}/`))) return undefined
   if (climbs(pathname)) return undefined
   const up = depth === 0 ? 'proxy/' : depth === 1 ? './' : '../'.repeat(depth - 1)
-  return up + [...prefix, pathname.slice(root.length + 1)].join('/') + search + hash
+  return up + [...prefix, pathname.slice(root.length + 1)].join('/') + withoutParameters(search, added) + hash
 }

@@ -204,6 +204,8 @@ export const createWorld = async (t: ExecutionContext, given: WorldOptions = {})
     answer().catch(() => response.destroy())
   }
   const behind = createHttpServer(answering ?? listener)
+  // a request may meet the end of a connection that was kept too long
+  behind.keepAliveTimeout = 60_000
   const sockets = new Set<Socket>()
   behind.on('connection', (socket: Socket) => {
     sockets.add(socket)

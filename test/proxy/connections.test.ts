@@ -197,6 +197,10 @@ test('closes the connection when the client leaves: before the head, within the 
   unread.abort()
   await upstream.deserted()
 
+  const unbegun = rightOf(t, await send(forwarder, `${upstream.url}/body`)).body[Symbol.asyncIterator]()
+  t.deepEqual(await unbegun.return?.(), { done: true, value: undefined })
+  await upstream.deserted()
+
   for await (const chunk of rightOf(t, await send(forwarder, `${upstream.url}/body`)).body) {
     t.true(E.isRight(chunk))
     break

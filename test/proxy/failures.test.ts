@@ -1,6 +1,7 @@
 import type { lookup as systemLookup } from 'node:dns'
 import type { ServerResponse } from 'node:http'
 import type { TLSSocket } from 'node:tls'
+import { inspect } from 'node:util'
 
 import test, { type ExecutionContext } from 'ava'
 
@@ -90,6 +91,28 @@ test('takes nothing for an answer that can be read in two ways (S16)', async (t)
     t.is(await failureOf(t, (await serveBytes(t, bytes)).url), garbage, bytes)
   const long = `${head}x-long: ${'x'.repeat(200_000)}\r\n\r\n`
   t.is(await failureOf(t, (await serveBytes(t, long)).url), 'BadGateway: answered with more headers than are read')
+})
+
+test('keeps the bytes of a broken answer, and certificates, out of what is logged (S30)', async (t) => {
+  const echoing = await serveBytes(t, `${head}authorization: Bearer secret\r\n\0: x\r\n\r\n`)
+  const within = await serveBytes(t, `${head}transfer-encoding: chunked\r\n\r\n5\r\nhello\r\nsecret`)
+  const tls = await serveTls(t, serverCertificate, (_request, response) => response.end())
+  const broken = rightOf(t, await send(makeForwarder(t), within.url))
+  const errors = [
+    leftOf(t, await send(makeForwarder(t), echoing.url)),
+    (await readAll(broken.body)).error,
+    leftOf(
+      t,
+      await send(makeForwarder(t), tls.url.replace('localhost', '127.0.0.1'), {
+        transport: { tls: { ca: authority, skipVerify: false } },
+      }),
+    ),
+  ]
+  for (const error of errors) {
+    t.true(error?._tag === 'BadGateway' && error.cause instanceof Error && error.cause.message !== '')
+    const logged = inspect(error, { showHidden: true, depth: null, maxArrayLength: null })
+    t.false(logged.includes('secret') || logged.includes('73 65 63 72 65 74') || logged.includes('issuer'))
+  }
 })
 
 test('gives folded headers as one line, or none (S16)', async (t) => {

@@ -21,6 +21,8 @@ import { bodyOf, bytesOf, noFrames } from './serve.ts'
 export interface Sent extends Omit<ForwardRequest, 'body'> {
   readonly body: string | undefined
   readonly signal: AbortSignal
+  /** Whether somebody has left the body of its answer. */
+  readonly isLeft: () => boolean
 }
 
 export interface Scripted {
@@ -68,8 +70,17 @@ const readAll = async (body: ForwardRequest['body']): Promise<string | undefined
   return (await bytesOf({ _tag: 'Stream', status: 200, headers: {}, chunks: body })).toString()
 }
 
-const chunksOf = async function* (body: string): ByteStream {
-  if (body !== '') yield await Promise.resolve(E.right(Buffer.from(body)))
+const chunksOf = (body: string, onLeft: () => void): ByteStream => {
+  const chunks = body === '' ? [] : [E.right(Buffer.from(body))]
+  const next = (): Promise<IteratorResult<(typeof chunks)[number], undefined>> => {
+    const value = chunks.shift()
+    return Promise.resolve(value === undefined ? { done: true, value } : { done: false, value })
+  }
+  const leave = (): ReturnType<typeof next> => {
+    onLeft()
+    return Promise.resolve({ done: true, value: undefined })
+  }
+  return { [Symbol.asyncIterator]: () => ({ next, return: leave }) }
 }
 
 /** `DS` of the default service. */
@@ -125,12 +136,16 @@ export const createProxy = (given: ProxySetup = {}) => {
     forward:
       (request, { signal }) =>
       async () => {
-        const outgoing = { ...request, body: await readAll(request.body), signal }
+        let isLeft = false
+        const outgoing = { ...request, body: await readAll(request.body), signal, isLeft: () => isLeft }
         sent.push(outgoing)
         const scripted = await script(outgoing)
         if ('_tag' in scripted) return E.left(scripted)
         const { status = 200, headers = {}, body = '' } = scripted
-        return E.right({ status, headers, body: chunksOf(body) })
+        const leave = (): void => {
+          isLeft = true
+        }
+        return E.right({ status, headers, body: chunksOf(body, leave) })
       },
   })
   const ask = async (method: string, path: string, asking: Asking = {}): Promise<Answered> => {

@@ -91,7 +91,7 @@ test('sends a request once more with a fresh token, when the datasource refuses 
     settings,
     routes: [route],
     answer: (request) => {
-      isReleased.push(sent[1]?.signal.aborted)
+      isReleased.push(sent[1]?.isLeft())
       return answer(request)
     },
   })
