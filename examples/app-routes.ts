@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+
 import { createServer, dataPlaneAggregator, inProcess, memorySource, staticContexts } from 'dataplane-aggregator'
 import express from 'express'
 
@@ -27,8 +30,8 @@ const aggregator = dataPlaneAggregator({
         group: 'reports.example.com',
         version: 'v1',
         services: [
-          { type: 'route', method: 'GET', path: '/reports/{id}' }, // /namespaces/default/reports/weekly
-          { type: 'route' }, // /namespaces/default/resources/*
+          { type: 'route', method: 'GET', path: '/reports/{id}' },
+          { type: 'route' }, // resources/*
         ],
       },
     },
@@ -45,7 +48,14 @@ const aggregator = dataPlaneAggregator({
   }),
   contexts: staticContexts({}),
 })
-const server = createServer(express().use(aggregator)).listen(Number(process.env['PORT'] ?? 3000))
+await aggregator.ready
+
+const server = createServer(express().use(aggregator)).listen(Number(process.env['PORT'] ?? 3000), '127.0.0.1')
+await once(server, 'listening')
+const { port } = server.address() as AddressInfo
+const namespace = `http://127.0.0.1:${String(port)}/apis/reports.example.com/v1/namespaces/default`
+console.log(`curl ${namespace}/reports/weekly`)
+console.log(`curl ${namespace}/resources/list`)
 
 for (const signal of ['SIGINT', 'SIGTERM']) {
   process.on(signal, () => {

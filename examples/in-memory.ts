@@ -11,7 +11,8 @@ const aggregator = dataPlaneAggregator({
 })
 const server = createServer(express().use(aggregator)).listen(Number(process.env['PORT'] ?? 3000))
 
-// Objects come and go while it runs; each change is one new routing table, swapped whole.
+// Objects come and go while it runs; each change is one new routing table, swapped whole. The first of them claims
+// POST /apis/hello.example.com/v1/namespaces/default/datasources/h1/query, with {"queries":[{"refId":"A","datasource":{"uid":"h1"}}]}
 source.apply({
   apiVersion: 'aggregation.grafana.app/v0alpha1',
   kind: 'DataPlaneService',

@@ -36,11 +36,13 @@ const aggregator = dataPlaneAggregator({
 await aggregator.ready
 
 const port = process.env['PORT'] ?? '3000'
-const server = createServer(express().use(aggregator)).listen(Number(port))
+const server = createServer(express().use(aggregator)).listen(Number(port), '127.0.0.1')
+// The same path as a WebSocket; a real host looks for a cookie, or for a token among the protocols that are offered.
+aggregator.upgrade(server, { authenticate: () => ({ name: 'anybody' }) })
 const path = '/apis/clock.example.com/v1/namespaces/default/datasources/c1/stream/seconds'
 
 // It connects anew whenever it loses the connection, but need not when the plugin has ended the stream.
-const reader = new EventSource(`http://localhost:${port}${path}`)
+const reader = new EventSource(`http://127.0.0.1:${port}${path}`)
 reader.addEventListener('message', ({ data }) => console.log(data))
 reader.addEventListener('end', () => reader.close())
 

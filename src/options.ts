@@ -28,7 +28,10 @@ export interface LimitOptions {
   readonly stallMs?: number
 }
 
-/** Names of headers; none that logs in, tells who asks, or belongs to the connection. */
+/**
+ * Names of headers that cross beside the usual ones: those that say what a resource is, and how it is to be given (Accept, Range, Etag,
+ * Content-*, If-*), and what Grafana's front end tells of itself. None that logs in, tells who asks, or belongs to the connection.
+ */
 export interface HeaderOptions {
   /** Of requests, to plugins' resources and to what stands behind proxied paths. */
   readonly request?: ReadonlyArray<string>
@@ -53,15 +56,20 @@ export interface AggregatorOptions {
   readonly contexts: PluginContextProvider
   /** Default: says nothing. `console` fits. `pluginDirectory` and `provisionedContexts` take one of their own. */
   readonly logger?: Logger
-  /** Says who asks. Default: `req.user`, whatever the host's middlewares left there; `frontProxyUser` trusts headers. */
+  /**
+   * Says who asks; nobody is 401. `frontProxyUser` trusts headers. Default: `req.user`, whatever the host's middlewares left there; a
+   * request without one goes on, and `authorize` is asked about it.
+   */
   readonly authenticate?: Authenticate
   /** Headers that cross beside the usual ones. Default: none. */
   readonly headers?: HeaderOptions
   /** Asked for each claimed request. Default: everything is allowed, for a host that authorizes before it comes here. */
   readonly authorize?: Authorize
+  /** Sizes, times and numbers of requests. */
   readonly limits?: LimitOptions
   /** Where proxied paths may lead, and what is kept for them. */
   readonly proxy?: ProxyOptions
+  /** Who shares a stream. */
   readonly streams?: StreamOptions
   /** A `Registry` of prom-client that gets the request metrics; aggregators may share one. Default: no metrics. */
   readonly metrics?: MetricsRegistry

@@ -49,6 +49,14 @@ test('serves the query as printed, lets the rest pass, and leaves nothing behind
   if (printed === undefined) t.log('curl is not installed: its line was not typed')
   else t.regex(printed.stdout, /^\{"results":\{"A":\{"status":200,"frames":\[\{"schema":/)
 
+  const base = `${url}/apis/testdata.grafana.app/v0alpha1`
+  const health = await fetch(`${base}/namespaces/default/connections/example/health`)
+  t.like(await health.json(), { status: 'OK', message: 'testdata is healthy', details: { greeting: 'hello' } })
+  const metrics = await fetch(`${base}/plugins/testdata/metrics`)
+  t.regex(await metrics.text(), /^testdata_queries_total\{scenario="random_walk"\} [12]$/m)
+  const settings = await fetch(`${base}/namespaces/default/settings`)
+  t.like(await settings.json(), { id: 'testdata', name: 'Test data', type: 'datasource' })
+
   const other = await fetch(`${url}/anything-else?a=1`, {
     method: 'PUT',
     body: 'as sent',

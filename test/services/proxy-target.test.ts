@@ -177,3 +177,29 @@ test('drops a location that is no redirect and leads away, and keeps one that do
   const own = createProxy({ answer: { status: 201, headers: { location: '/a/1' } } })
   t.like(await own.ask('POST', '/proxy/a'), { status: 201, headers: { location: './a/1' } })
 })
+
+test('tells no secret that a server echoes in Location or Link (S30)', async (t) => {
+  const secret = 'k3y/of us'
+  const ask = (location: string, status = 301, more = {}) =>
+    createProxy({
+      settings: { url: 'http://db:9090/base', secureJsonData: { key: secret } },
+      routes: [{ path: '', urlParams: [{ name: 'api key', content: '{{ .SecureJsonData.key }}' }] }],
+      answer: { status, headers: { location, ...more } },
+    }).ask('GET', '/proxy/a?x=%31&y')
+  // as nginx and Go's mux send them: with the query that they were asked with
+  const echoed = await ask('/base/a/?api+key=k3y%2Fof+us&x=%31&%61pi%20key=2&y#f')
+  t.like(echoed, { status: 301, headers: { location: './a/?x=%31&y#f' } })
+  t.like(await ask('?api+key=k3y%2Fof+us'), { status: 301, headers: { location: './a' } })
+  for (const nested of ['login?to=%2Fa%3Fkey%3Dk3y%252Fof%20us', 'k3y%2Fof%20us/x', 'x#k3y/of%20us']) {
+    t.like(await ask(`/base/${nested}`), {
+      status: 502,
+      message: 'what stands behind this path answered 301 with a location that tells a secret',
+    })
+  }
+  const links = { link: ['<http://db:9090/base/a?k=k3y%2Fof%20us&page=2>; rel=next', '</x>; rel=self'], etag: '"1"' }
+  t.like(await ask('/base/k3y%2Fof%20us', 201, links), {
+    status: 201,
+    headers: { location: undefined, link: undefined, etag: '"1"' },
+  })
+  t.like(await ask('/base/b', 201, { link: '</x>; rel=self' }), { headers: { location: './b', link: '</x>; rel=self' } })
+})
