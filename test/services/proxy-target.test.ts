@@ -201,5 +201,7 @@ test('tells no secret that a server echoes in Location or Link (S30)', async (t)
     status: 201,
     headers: { location: undefined, link: undefined, etag: '"1"' },
   })
-  t.like(await ask('/base/b', 201, { link: '</x>; rel=self' }), { headers: { location: './b', link: '</x>; rel=self' } })
+  t.like(await ask('/base/b', 201, { link: '</x>; rel=self' }), {
+    headers: { location: './b', link: '</x>; rel=self' },
+  })
 })
