@@ -1,17 +1,26 @@
+import { ownService } from './api/dataplane-service.ts'
 import { closeAll } from './close-all.ts'
+import { createConditions, type Conditions } from './conditions/index.ts'
+import { createDocuments, type FoundDocument } from './discovery/index.ts'
 import { dispatch, requestHeaders } from './dispatch.ts'
 import { door, type Door } from './express/handler.ts'
 import { encodeFrame, encodeQueryData } from './frames/index.ts'
+import { TE } from './fp.ts'
 import { applyLayers, layers, responseHeaders } from './layers/index.ts'
 import { toSettings, type AggregatorOptions, type Settings } from './options.ts'
 import type { PluginStatus } from './plugin-status.ts'
 import { createForwarder } from './proxy/index.ts'
-import { liveTable, type Registry } from './routing/live-table.ts'
-import { match } from './routing/match.ts'
+import { registryRoutes } from './registry/index.ts'
+import { liveTable } from './routing/live-table.ts'
+import { claimedApis } from './routing/claimed.ts'
+import { match, type Match } from './routing/match.ts'
+import { ownTable } from './routing/table.ts'
 import { serviceDefinitions } from './services/index.ts'
+import { isWritable } from './source.ts'
 import { createSharedStreams } from './streams/index.ts'
 import { logRequests, pluginMetrics, requestMetrics, requestSpans } from './telemetry/index.ts'
 import { observeAll } from './telemetry.ts'
+import type { Registry } from './verdict.ts'
 
 /** The Router: mount it first with `app.use()`. */
 export interface DataPlaneAggregator extends AsyncDisposable {
@@ -45,6 +54,28 @@ export interface DataPlaneAggregator extends AsyncDisposable {
 /** Far more than our own parts take; one of the host's own may hang. */
 const closeTimeoutMs = 60_000
 
+const noConditions: Conditions = { changed: () => undefined, close: () => Promise.resolve() }
+
+const conditionsOf = ({ source, plugins, logger }: Settings, registry: () => Registry): Conditions =>
+  source.updateStatus === undefined
+    ? noConditions
+    : createConditions({
+        registry,
+        updateStatus: (...args) => source.updateStatus?.(...args) ?? TE.right(undefined),
+        plugins,
+        logger,
+      })
+
+/** A document in the words of the table: claimed by ourselves. */
+const toMatch = ({ route, path, query }: FoundDocument): Match => ({
+  _tag: 'Claimed',
+  claim: { service: ownService, type: 'discovery', route, names: new Map() },
+  path,
+  query,
+  params: {},
+  tail: '',
+})
+
 const assemble = (settings: Settings): DataPlaneAggregator => {
   const { plugins, contexts, logger, metrics, tracer, userAgent, deadlines, headers } = settings
   const observers = [
@@ -58,11 +89,29 @@ const assemble = (settings: Settings): DataPlaneAggregator => {
     response: [...responseHeaders, ...headers.response],
   }
   const handle = applyLayers(layers({ ...settings, observe, headers: crossing }))
-  const table = liveTable(settings.source, serviceDefinitions({ encodeQueryData, encodeFrame }), logger)
+  const { source } = settings
+  const own =
+    settings.registry === 'none' || !isWritable(source)
+      ? []
+      : registryRoutes({ objects: source.objects, isReadOnly: settings.registry === 'read-only', logger })
+  const conditions = conditionsOf(settings, () => table.registry())
+  const table = liveTable(source, {
+    definitions: serviceDefinitions({ encodeQueryData, encodeFrame }),
+    own: ownTable('registry', own),
+    onChange: conditions.changed,
+    logger,
+  })
+  const documents = createDocuments({ apis: () => claimedApis(table.current()), registry: settings.registry })
+  const findMatch = (method: string, url: string): Match | undefined => {
+    const claimed = match(table.current(), method, url)
+    if (claimed !== undefined || !settings.discovery) return claimed
+    const document = documents.find(method, url)
+    return document && toMatch(document)
+  }
   const forwarder = createForwarder(settings.proxy)
   const streams = createSharedStreams({ logger, ...settings.streams })
   const { handler, upgrade, drain } = door({
-    match: (method, url) => match(table.current(), method, url),
+    match: findMatch,
     serve: dispatch({
       handle,
       plugins,
@@ -84,6 +133,7 @@ const assemble = (settings: Settings): DataPlaneAggregator => {
     try {
       await closeAll(
         {
+          conditions: conditions.close,
           source: table.close,
           streams: streams.close,
           connections: forwarder.close,

@@ -8,7 +8,7 @@ import { forwardedNames } from './services/plugin-headers.ts'
 
 /** Request headers that cross the door; the rest stays outside. */
 export const requestHeaders: ReadonlyArray<string> = [
-  ...new Set(['content-type', 'accept', ...forwardedNames, ...resourceHeaderNames]),
+  ...new Set(['content-type', 'accept', 'user-agent', ...forwardedNames, ...resourceHeaderNames]),
 ]
 
 /** All that is the same for every request. */

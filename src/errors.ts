@@ -11,15 +11,28 @@ export type ErrorSource = 'plugin' | 'downstream'
 export type AggregatorError =
   | { readonly _tag: 'BadRequest'; readonly message: string; readonly causes?: ReadonlyArray<StatusCause> }
   | { readonly _tag: 'Unauthorized'; readonly message: string }
-  | { readonly _tag: 'Forbidden'; readonly message: string }
+  | { readonly _tag: 'Forbidden'; readonly message: string; readonly details?: StatusDetails }
   | { readonly _tag: 'NotFound'; readonly message: string; readonly details?: StatusDetails }
   | { readonly _tag: 'MethodNotAllowed'; readonly method: string; readonly allow: ReadonlyArray<string> }
   | { readonly _tag: 'NotAcceptable'; readonly message: string }
-  | { readonly _tag: 'Conflict'; readonly message: string }
+  | { readonly _tag: 'Conflict'; readonly message: string; readonly details?: StatusDetails }
+  | { readonly _tag: 'AlreadyExists'; readonly message: string; readonly details?: StatusDetails }
+  /** What was asked for is remembered no more; `continue` goes on with what there is now. */
+  | { readonly _tag: 'Expired'; readonly message: string; readonly continue?: string }
   | { readonly _tag: 'BodyTooLarge'; readonly limitBytes: number; readonly option: string }
   | { readonly _tag: 'UnsupportedMediaType'; readonly message: string }
-  | { readonly _tag: 'Invalid'; readonly message: string; readonly causes: ReadonlyArray<StatusCause> }
+  | {
+      readonly _tag: 'Invalid'
+      readonly message: string
+      readonly causes: ReadonlyArray<StatusCause>
+      /** Whose causes these are. */
+      readonly details?: Omit<StatusDetails, 'causes'>
+    }
   | { readonly _tag: 'TooManyRequests'; readonly message: string; readonly retryAfterSeconds: number }
+  /** A resource version that is not there yet. */
+  | { readonly _tag: 'NotYet'; readonly message: string; readonly retryAfterSeconds: number }
+  /** The objects cannot be written: where they are kept is read-only, or full. The cause is for the log. */
+  | { readonly _tag: 'StoreFailed'; readonly message: string; readonly cause?: unknown }
   | { readonly _tag: 'PluginFailed'; readonly message: string; readonly source: ErrorSource; readonly cause?: unknown }
   | { readonly _tag: 'NotImplemented'; readonly message: string }
   | { readonly _tag: 'BadPlugin'; readonly message: string; readonly cause?: unknown }
@@ -44,6 +57,11 @@ export const badRequest = (message: string, causes?: ReadonlyArray<StatusCause>)
 
 export const unexpected = (cause: unknown): AggregatorError => ({ _tag: 'Unexpected', cause })
 
+const tooLarge = (retryAfterSeconds: number): StatusDetails => ({
+  causes: [{ reason: 'ResourceVersionTooLarge', field: '', message: 'Too large resource version' }],
+  retryAfterSeconds,
+})
+
 const status = (code: number, reason: StatusReason, message: string, details?: StatusDetails): Status => ({
   kind: 'Status',
   apiVersion: 'v1',
@@ -67,7 +85,7 @@ export const toStatus = (error: AggregatorError): Status => {
     case 'Unauthorized':
       return status(401, 'Unauthorized', error.message)
     case 'Forbidden':
-      return status(403, 'Forbidden', error.message)
+      return status(403, 'Forbidden', error.message, error.details)
     case 'NotFound':
       return status(404, 'NotFound', error.message, error.details)
     case 'MethodNotAllowed':
@@ -79,7 +97,18 @@ export const toStatus = (error: AggregatorError): Status => {
     case 'NotAcceptable':
       return status(406, 'NotAcceptable', error.message)
     case 'Conflict':
-      return status(409, 'Conflict', error.message)
+      return status(409, 'Conflict', error.message, error.details)
+    case 'AlreadyExists':
+      return status(409, 'AlreadyExists', error.message, error.details)
+    case 'Expired':
+      return {
+        ...status(410, 'Expired', error.message),
+        metadata: error.continue === undefined ? {} : { continue: error.continue },
+      }
+    case 'NotYet':
+      return status(504, 'Timeout', error.message, tooLarge(error.retryAfterSeconds))
+    case 'StoreFailed':
+      return status(500, 'InternalError', error.message)
     case 'BodyTooLarge':
       return status(
         413,
@@ -89,7 +118,7 @@ export const toStatus = (error: AggregatorError): Status => {
     case 'UnsupportedMediaType':
       return status(415, 'UnsupportedMediaType', error.message)
     case 'Invalid':
-      return status(422, 'Invalid', error.message, { causes: error.causes })
+      return status(422, 'Invalid', error.message, { ...error.details, causes: error.causes })
     case 'TooManyRequests':
       return status(429, 'TooManyRequests', error.message, { retryAfterSeconds: error.retryAfterSeconds })
     case 'PluginFailed':

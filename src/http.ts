@@ -37,6 +37,19 @@ export interface User {
   readonly tokens?: UserTokens
 }
 
+/** What the handler mounted after us would have answered. */
+export interface NextAnswer {
+  readonly status: number
+  readonly headers: HeaderMap
+  readonly body: Uint8Array
+}
+
+/**
+ * Asks the handler mounted after us, and keeps its answer from the client. `headers` stand in the client's place; one that is
+ * `undefined` is left out. Resolves with `undefined` when it gives no answer in time, breaks off, or says more than anybody would.
+ */
+export type AskNext = (headers: HeaderMap, timeoutMs: number) => Promise<NextAnswer | undefined>
+
 /**
  * A claimed request as plain data. Shape of `path`: `/apis/prometheus.grafana.app/v0alpha1/namespaces/default/connections/p1/query`,
  * the canonical path: what was matched is what is authorized and sent on.
@@ -61,6 +74,8 @@ export interface HttpRequest {
   readonly over: Promise<AggregatorError | undefined>
   /** Says who asks, where that has to be found out first. Left out: `user` says it. Fails with Unexpected. */
   readonly authenticate?: Result<User | undefined>
+  /** Left out where nobody comes after us. Run it once. */
+  readonly askNext?: AskNext
   /** Set when the client asks to go on as a WebSocket: each chunk of a Stream is then one message. */
   readonly upgrade?: 'websocket'
   /** These read the body when they are run, not before; run one of them, once. They fail with BadRequest, BodyTooLarge, Cancelled. */
@@ -137,7 +152,7 @@ export const bytes = (
 
 const failureHeaders = (error: AggregatorError): HeaderMap => {
   if (error._tag === 'MethodNotAllowed') return { allow: error.allow.join(', ') }
-  if (error._tag === 'TooManyRequests' || error._tag === 'PluginUnavailable') {
+  if (error._tag === 'TooManyRequests' || error._tag === 'PluginUnavailable' || error._tag === 'NotYet') {
     return { 'retry-after': String(error.retryAfterSeconds) }
   }
   return {}

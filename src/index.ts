@@ -103,5 +103,4 @@ export type { Authorize, Decision, RequestAttributes, RouteAccess } from './auth
 export type { AggregatorError, ErrorSource, Result } from './errors.ts'
 export type { User, UserTokens } from './http.ts'
 export { silentLogger, type LogFields, type Logger } from './logger.ts'
-export type { Registry } from './routing/live-table.ts'
-export type { Verdict } from './routing/table.ts'
+export type { Registry, Verdict } from './verdict.ts'

@@ -6,7 +6,7 @@ import { integerOption } from './integer-option.ts'
 import { safeLogger, silentLogger, type Logger } from './logger.ts'
 import type { PluginContextProvider, PluginHost } from './plugin.ts'
 import { toProxySettings, type ProxyOptions, type ProxySettings } from './proxy/index.ts'
-import type { DataPlaneServiceSource } from './source.ts'
+import { isWritable, type DataPlaneServiceSource } from './source.ts'
 import type { MetricsRegistry, Tracer } from './telemetry/index.ts'
 
 /** Bounds of a claimed request; each refusal names its option. */
@@ -71,6 +71,16 @@ export interface AggregatorOptions {
   readonly proxy?: ProxyOptions
   /** Who shares a stream. */
   readonly streams?: StreamOptions
+  /**
+   * Whether the objects of the source are served as a Kubernetes API, for kubectl: at
+   * `/apis/aggregation.grafana.app/v0alpha1/dataplaneservices`. Default: `true` where the source keeps them itself (memory, file), else
+   * never. Who may write them is the business of `authorize`, or of what stands before us.
+   */
+  readonly registry?: boolean | 'read-only'
+  /**
+   * Whether `/apis` and `/openapi` tell of claimed groups, together with what the handler mounted after us says there. Default: `true`.
+   */
+  readonly discovery?: boolean
   /** A `Registry` of prom-client that gets the request metrics; aggregators may share one. Default: no metrics. */
   readonly metrics?: MetricsRegistry
   /** Default: the global tracer of @opentelemetry/api, which does nothing until the host starts an SDK. */
@@ -90,6 +100,8 @@ export interface Settings {
   readonly headers: Required<HeaderOptions>
   readonly proxy: ProxySettings
   readonly streams: Required<StreamOptions>
+  readonly registry: 'none' | 'read-only' | 'writable'
+  readonly discovery: boolean
   readonly metrics: MetricsRegistry | undefined
   readonly tracer: Tracer | undefined
   readonly bodyBytes: number
@@ -143,6 +155,8 @@ const known = {
     'limits',
     'proxy',
     'streams',
+    'registry',
+    'discovery',
     'metrics',
     'tracer',
     'userAgent',
@@ -191,6 +205,12 @@ const headerNames = (list: keyof HeaderOptions, given: unknown = []): ReadonlyAr
   })
 }
 
+/** Somebody else serves the objects that a source only follows. */
+const registryOf = (source: DataPlaneServiceSource, given: boolean | 'read-only'): Settings['registry'] => {
+  if (given === false || !isWritable(source)) return 'none'
+  return given === true ? 'writable' : 'read-only'
+}
+
 /** Checks options and fills in defaults; the caller's object is never written to. Throws a TypeError that names the option. */
 export const toSettings = (options: AggregatorOptions): Settings => {
   const given: unknown = options
@@ -206,6 +226,8 @@ export const toSettings = (options: AggregatorOptions): Settings => {
     limits = {},
     proxy,
     streams = {},
+    registry = true,
+    discovery = true,
     metrics,
     tracer,
     userAgent = defaults.userAgent,
@@ -222,6 +244,8 @@ export const toSettings = (options: AggregatorOptions): Settings => {
   check(authenticate === undefined || typeof authenticate === 'function', 'authenticate', 'a function', authenticate)
   check(has(streams), 'streams', 'an object', streams)
   check(isUnsetOrBoolean(streams.perUser), 'streams.perUser', 'true or false', streams.perUser)
+  check(registry === 'read-only' || typeof registry === 'boolean', 'registry', 'true, false or "read-only"', registry)
+  check(typeof discovery === 'boolean', 'discovery', 'true or false', discovery)
   check(has(headers), 'headers', 'an object', headers)
   check(authorize === undefined || typeof authorize === 'function', 'authorize', 'a function', authorize)
   check(isUnsetOr(metrics, 'getSingleMetric', 'registerMetric'), 'metrics', 'a Registry of prom-client', metrics)
@@ -243,6 +267,8 @@ export const toSettings = (options: AggregatorOptions): Settings => {
     authorize,
     proxy: toProxySettings(proxy),
     streams: { perUser: streams.perUser ?? false },
+    registry: registryOf(source, registry),
+    discovery,
     headers: { request: headerNames('request', headers.request), response: headerNames('response', headers.response) },
     metrics,
     tracer,

@@ -1,4 +1,4 @@
-import type { DataPlaneService, Service, ServiceType } from './api/dataplane-service.ts'
+import type { DataPlaneService, OwnType, Service, ServiceType } from './api/dataplane-service.ts'
 import type { RouteAccess } from './authorization.ts'
 import type { AggregatorError, Result } from './errors.ts'
 import type { Forward } from './forward.ts'
@@ -14,10 +14,14 @@ import type {
 } from './plugin.ts'
 import type { SharedStreams } from './shared-streams.ts'
 
+/** What answers a claimed request: a service of a plugin, or one of our own faces. */
+export type RouteType = ServiceType | OwnType
+
 /** What a service may reach while it answers one request. */
 export interface CallEnv extends CallOptions {
+  /** The object that claims the path; `ownService` for what we answer ourselves. */
   readonly service: DataPlaneService
-  readonly type: ServiceType
+  readonly type: RouteType
   readonly route: ServiceRoute
   readonly plugins: PluginHost
   readonly contexts: PluginContextProvider
@@ -65,6 +69,11 @@ export interface ServiceRoute {
   readonly isLongRunning?: (request: HttpRequest) => boolean
   /** Whether it may be asked for as a WebSocket. Default: no. */
   readonly upgrades?: boolean
+  /**
+   * Whether the path is shared with the handler mounted after us, which answers it alone when ours may not be seen or fails before it
+   * was asked. Default: no.
+   */
+  readonly isShared?: boolean
 }
 
 export interface ServiceDefinition {

@@ -1,5 +1,8 @@
 import type { DataPlaneService } from './api/dataplane-service.ts'
+import type { DataPlaneServiceStatus } from './api/object.ts'
 import type { StatusCause } from './api/status.ts'
+import type { Result } from './errors.ts'
+import type { ObjectStore } from './object-store.ts'
 
 /**
  * An object that a source found and could not accept. Shape of `origin`: `prometheus.yml#2` (second document) for a file,
@@ -11,7 +14,10 @@ export interface RejectedObject {
   readonly causes: ReadonlyArray<StatusCause>
 }
 
-/** The whole present state: what is not in it does not exist. An unchanged object is the same (`===`) object again. */
+/**
+ * The whole present state: what is not in it does not exist. An unchanged object is the same (`===`) object again; a status is no
+ * part of it.
+ */
 export interface Snapshot {
   readonly services: ReadonlyArray<DataPlaneService>
   readonly rejected: ReadonlyArray<RejectedObject>
@@ -40,4 +46,20 @@ export type Unsubscribe = () => Promise<void>
  */
 export interface DataPlaneServiceSource {
   subscribe(observer: SourceObserver): Unsubscribe
+  /**
+   * Writes what became of an object into its status: `change` is asked with the present one, and once more if somebody was faster; when
+   * it gives back the same (`===`), or the object is gone, nothing is written. Left out: nowhere to write it. Fails with
+   * Forbidden, StoreFailed.
+   */
+  readonly updateStatus?: (
+    name: string,
+    change: (current: DataPlaneServiceStatus) => DataPlaneServiceStatus,
+  ) => Result<void>
 }
+
+/** A source whose objects are kept here, so that they can be served and written over REST. */
+export interface WritableSource extends DataPlaneServiceSource {
+  readonly objects: ObjectStore
+}
+
+export const isWritable = (source: DataPlaneServiceSource): source is WritableSource => 'objects' in source

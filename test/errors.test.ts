@@ -26,7 +26,32 @@ const table: Readonly<Record<AggregatorError['_tag'] | 'PluginFailed behind', Ro
     { message: 'PUT is not supported here, allowed: GET, HEAD' },
   ],
   NotAcceptable: [{ _tag: 'NotAcceptable', message }, 406, 'NotAcceptable', { message }],
-  Conflict: [{ _tag: 'Conflict', message }, 409, 'Conflict', { message }],
+  Conflict: [
+    { _tag: 'Conflict', message, details: { uid: 'u1' } },
+    409,
+    'Conflict',
+    { message, details: { uid: 'u1' } },
+  ],
+  AlreadyExists: [
+    { _tag: 'AlreadyExists', message, details: { name: 'p1' } },
+    409,
+    'AlreadyExists',
+    { message, details: { name: 'p1' } },
+  ],
+  Expired: [{ _tag: 'Expired', message, continue: 't1' }, 410, 'Expired', { message, metadata: { continue: 't1' } }],
+  NotYet: [
+    { _tag: 'NotYet', message, retryAfterSeconds: 1 },
+    504,
+    'Timeout',
+    {
+      message,
+      details: {
+        causes: [{ reason: 'ResourceVersionTooLarge', field: '', message: 'Too large resource version' }],
+        retryAfterSeconds: 1,
+      },
+    },
+  ],
+  StoreFailed: [{ _tag: 'StoreFailed', message, cause: new Error('secret') }, 500, 'InternalError', { message }],
   BodyTooLarge: [
     { _tag: 'BodyTooLarge', limitBytes: 10, option: 'limits.bodyBytes' },
     413,
@@ -34,7 +59,12 @@ const table: Readonly<Record<AggregatorError['_tag'] | 'PluginFailed behind', Ro
     { message: 'Request entity too large: limit is 10 (option limits.bodyBytes)' },
   ],
   UnsupportedMediaType: [{ _tag: 'UnsupportedMediaType', message }, 415, 'UnsupportedMediaType', { message }],
-  Invalid: [{ _tag: 'Invalid', message, causes }, 422, 'Invalid', { message, details: { causes } }],
+  Invalid: [
+    { _tag: 'Invalid', message, causes, details: { name: 'p1' } },
+    422,
+    'Invalid',
+    { message, details: { name: 'p1', causes } },
+  ],
   TooManyRequests: [
     { _tag: 'TooManyRequests', message, retryAfterSeconds: 2 },
     429,

@@ -4,8 +4,14 @@ import { arrayAtMost } from './codecs.ts'
 
 /** Group of the objects that tell what to route. */
 export const group = 'aggregation.grafana.app'
-export const apiVersion = `${group}/v0alpha1`
+export const version = 'v0alpha1'
+export const apiVersion = `${group}/${version}`
 export const kind = 'DataPlaneService'
+export const listKind = 'DataPlaneServiceList'
+export const resource = 'dataplaneservices'
+export const singular = 'dataplaneservice'
+export const shortNames = ['dps'] as const
+export const categories = ['dataplane'] as const
 
 /** All service types, in the order of Grafana's types.go; then what its other APIs have beside them. */
 export const serviceTypes = [
@@ -102,4 +108,15 @@ export interface DataPlaneService {
     readonly services: ReadonlyArray<Service>
     readonly backend?: Backend
   }
+}
+
+/** Our own faces: the REST API of the objects, and the documents that tell which APIs there are. */
+export type OwnType = 'registry' | 'discovery'
+
+/** Stands for ourselves where a request is told by the object that claims it. Source: the APIService objects of local groups. */
+export const ownService: DataPlaneService = {
+  apiVersion,
+  kind,
+  metadata: { name: `${version}.${group}` },
+  spec: { pluginID: '', pluginType: 'app', group, version, services: [] },
 }

@@ -7,6 +7,8 @@ export type StatusReason =
   | 'MethodNotAllowed'
   | 'NotAcceptable'
   | 'Conflict'
+  | 'AlreadyExists'
+  | 'Expired'
   | 'RequestEntityTooLarge'
   | 'UnsupportedMediaType'
   | 'Invalid'
@@ -36,12 +38,15 @@ export type CauseReason =
   | 'FieldValueDuplicate'
   | 'FieldValueTypeInvalid'
   | 'FieldValueTooLong'
+  | 'FieldManagerConflict'
+  | 'ResourceVersionTooLarge'
 
 /** A failed request, as every Kubernetes client reads it. Source: metav1.Status. */
 export interface Status {
   readonly kind: 'Status'
   readonly apiVersion: 'v1'
-  readonly metadata: Readonly<Record<string, never>>
+  /** `continue`: with an expired list, the token to go on with. */
+  readonly metadata: { readonly continue?: string }
   readonly status: 'Failure'
   readonly message: string
   readonly reason: StatusReason
@@ -52,7 +57,9 @@ export interface Status {
 export interface StatusDetails {
   readonly name?: string
   readonly group?: string
+  /** The plural resource name; the kind, for Invalid. */
   readonly kind?: string
+  readonly uid?: string
   readonly causes?: ReadonlyArray<StatusCause>
   readonly retryAfterSeconds?: number
 }

@@ -1,3 +1,4 @@
+import type { DataPlaneService } from '../api/dataplane-service.ts'
 import type { Authorize, Decision, RequestAttributes, RouteAccess } from '../authorization.ts'
 import { unexpected, type AggregatorError, type Result } from '../errors.ts'
 import { pipe, TE } from '../fp.ts'
@@ -32,8 +33,40 @@ const decode = (segment: string): string => {
   }
 }
 
-/** Read off the canonical path, the one that is sent on, by the rules of Kubernetes' RequestInfo. */
-export const attributesOf = ({ method, path, user }: HttpRequest, { service }: CallEnv): RequestAttributes => {
+/** Of a document that tells which APIs there are: a path, and no resource. */
+const ofDocument = ({ method, path, user }: HttpRequest): RequestAttributes => ({
+  user,
+  verb: method.toLowerCase(),
+  group: '',
+  version: '',
+  namespace: '',
+  resource: '',
+  name: '',
+  subresource: '',
+  path,
+})
+
+/** Anything but false and 0 watches, as in Kubernetes. */
+const isWatch = ({ query }: HttpRequest): boolean => {
+  const watch = new URLSearchParams(query).get('watch')
+  return watch !== null && !['false', '0'].includes(watch.toLowerCase())
+}
+
+/** A list of one name is a request for that one. */
+const selectedName = ({ query }: HttpRequest): string =>
+  /^metadata\.name==?([^,!=]+)$/.exec(new URLSearchParams(query).get('fieldSelector') ?? '')?.[1] ?? ''
+
+/** Of the objects themselves: a list may be a watch, or name the one object that it is about. */
+const ofRegistry = (request: HttpRequest, attributes: RequestAttributes): RequestAttributes => {
+  const { verb } = attributes
+  return {
+    ...attributes,
+    verb: verb === 'list' && isWatch(request) ? 'watch' : verb,
+    name: attributes.name === '' && verb !== 'create' ? selectedName(request) : attributes.name,
+  }
+}
+
+const ofResource = ({ method, path, user }: HttpRequest, service: DataPlaneService): RequestAttributes => {
   const { group, version } = service.spec
   const segments = path.split('/').slice(4, 9).map(decode)
   const namespace = segments[0] === 'namespaces' ? (segments[1] ?? '') : ''
@@ -42,17 +75,29 @@ export const attributesOf = ({ method, path, user }: HttpRequest, { service }: C
   return { user, verb: verbOf(method, name !== ''), group, version, namespace, resource, name, subresource, path }
 }
 
+/** Read off the canonical path, the one that is sent on, by the rules of Kubernetes' RequestInfo. */
+export const attributesOf = (request: HttpRequest, { service, type }: CallEnv): RequestAttributes => {
+  if (type === 'discovery') return ofDocument(request)
+  const attributes = ofResource(request, service)
+  return type === 'registry' ? ofRegistry(request, attributes) : attributes
+}
+
 const forbidden = (
-  { user, verb, resource, subresource, group, name, namespace }: RequestAttributes,
+  { user, verb, resource, subresource, group, name, namespace, path }: RequestAttributes,
   reason?: string,
-): AggregatorError => ({
-  _tag: 'Forbidden',
-  message:
-    `${resource}.${group} ${JSON.stringify(name)} is forbidden: User ${JSON.stringify(user?.name ?? 'system:anonymous')} cannot ${verb} resource ` +
-    `"${subresource === '' ? resource : `${resource}/${subresource}`}" in API group "${group}"` +
-    (namespace === '' ? ' at the cluster scope' : ` in the namespace ${JSON.stringify(namespace)}`) +
-    (reason === undefined ? '' : `: ${reason}`),
-})
+): AggregatorError => {
+  const what = resource === '' ? 'forbidden' : `${resource}.${group} ${JSON.stringify(name)} is forbidden`
+  const wanted =
+    resource === ''
+      ? `path ${JSON.stringify(path)}`
+      : `resource "${subresource === '' ? resource : `${resource}/${subresource}`}" in API group "${group}"` +
+        (namespace === '' ? ' at the cluster scope' : ` in the namespace ${JSON.stringify(namespace)}`)
+  const who = JSON.stringify(user?.name ?? 'system:anonymous')
+  return {
+    _tag: 'Forbidden',
+    message: `${what}: User ${who} cannot ${verb} ${wanted}${reason === undefined ? '' : `: ${reason}`}`,
+  }
+}
 
 const answerOf = async (hook: Authorize, attributes: RequestAttributes): Promise<Exclude<Decision, boolean>> => {
   const decision = await hook(attributes)

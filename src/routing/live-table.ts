@@ -4,13 +4,8 @@ import { parseDataPlaneService } from '../api/validation.ts'
 import { E, O, pipe } from '../fp.ts'
 import type { Logger } from '../logger.ts'
 import type { DataPlaneServiceSource, RejectedObject, Snapshot, SourceError } from '../source.ts'
-import { compile, emptyTable, verdictsOf, type Definitions, type RouteTable, type Verdict } from './table.ts'
-
-/** What became of every object that the source found. */
-export interface Registry {
-  readonly verdicts: ReadonlyArray<Verdict>
-  readonly rejected: ReadonlyArray<RejectedObject>
-}
+import type { Registry } from '../verdict.ts'
+import { compile, emptyTable, verdictsOf, type Definitions, type RouteTable } from './table.ts'
 
 /** The table that serves now, swapped whole. A request keeps the one that it began with. */
 export interface LiveTable {
@@ -19,6 +14,15 @@ export interface LiveTable {
   /** Resolves when the first snapshot is compiled, or at `close`. */
   readonly ready: Promise<void>
   readonly close: () => Promise<void>
+}
+
+export interface LiveTableOptions {
+  readonly definitions: Definitions
+  readonly logger: Logger
+  /** What every table begins with. Default: nothing. */
+  readonly own?: RouteTable
+  /** Called after each swap, and when the source tells of an error. Must not throw. */
+  readonly onChange?: () => void
 }
 
 type Checked = E.Either<RejectedObject, DataPlaneService>
@@ -57,14 +61,14 @@ const check = (service: DataPlaneService, index: number): Checked =>
     }),
   )
 
-const read = ({ services, rejected = [] }: Snapshot, definitions: Definitions, last: State): State => {
+const read = ({ services, rejected = [] }: Snapshot, { definitions, own }: LiveTableOptions, last: State): State => {
   const checked = new Map(
     services.map((service, index) => [service, last.checked.get(service) ?? check(service, index)] as const),
   )
   const all = [...checked.values()]
   const good = all.filter(E.isRight).map(({ right }) => right)
   const bad = all.filter(E.isLeft).map(({ left }) => left)
-  const table = compile(good, definitions, last.table)
+  const table = compile(good, definitions, last.table, own)
   return { table, registry: { verdicts: verdictsOf(table), rejected: [...rejected, ...bad] }, checked }
 }
 
@@ -91,15 +95,16 @@ const logChanges = (logger: Logger, before: Registry, after: Registry): void => 
  * Follows a source: compiles each snapshot aside, then swaps. A lost source, or a snapshot that fails, leaves the last good
  * table. Nothing is thrown into the source.
  */
-export const liveTable = (source: DataPlaneServiceSource, definitions: Definitions, logger: Logger): LiveTable => {
-  let state: State = { table: emptyTable, registry: { verdicts: [], rejected: [] }, checked: new Map() }
+export const liveTable = (source: DataPlaneServiceSource, options: LiveTableOptions): LiveTable => {
+  const { logger, own = emptyTable, onChange } = options
+  let state: State = { table: own, registry: { verdicts: [], rejected: [] }, checked: new Map() }
   let resolveFirst = (): void => undefined
   const ready = new Promise<void>((resolve) => {
     resolveFirst = resolve
   })
 
   const swap = (snapshot: Snapshot): void => {
-    const next = E.tryCatch(() => read(snapshot, definitions, state), E.toError)
+    const next = E.tryCatch(() => read(snapshot, options, state), E.toError)
     if (E.isLeft(next)) {
       logger.error('snapshot of data plane services cannot be compiled', { cause: next.left })
       return
@@ -108,6 +113,7 @@ export const liveTable = (source: DataPlaneServiceSource, definitions: Definitio
     state = next.right
     resolveFirst()
     logChanges(logger, before, state.registry)
+    onChange?.()
   }
 
   const unsubscribe = source.subscribe({
@@ -115,6 +121,9 @@ export const liveTable = (source: DataPlaneServiceSource, definitions: Definitio
     error: (error: Partial<SourceError> | undefined) => {
       const { message, origin, cause } = error ?? {}
       logger.error('source of data plane services has an error', { message, origin, cause })
+      const sourceError = { message: String(message), origin: String(origin), cause }
+      state = { ...state, registry: { ...state.registry, sourceError } }
+      onChange?.()
     },
   })
   const close = async (): Promise<void> => {

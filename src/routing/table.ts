@@ -1,23 +1,26 @@
 import { parsePathTemplate, type TemplateSegment } from '../api/path-template.ts'
-import type { DataPlaneService, Service, ServiceType } from '../api/dataplane-service.ts'
+import {
+  group,
+  ownService,
+  version,
+  type DataPlaneService,
+  type OwnType,
+  type Service,
+  type ServiceType,
+} from '../api/dataplane-service.ts'
 import type { StatusCause } from '../api/status.ts'
 import { E } from '../fp.ts'
-import type { ServiceDefinition, ServiceRoute } from '../service.ts'
+import type { RouteType, ServiceDefinition, ServiceRoute } from '../service.ts'
+import type { Verdict } from '../verdict.ts'
 import { emptyNode, leafAt, overlapping, type Node } from './trie.ts'
 
 /** A claim that stands: one method and template, of one service of one object. */
 export interface Claim {
   readonly service: DataPlaneService
-  readonly type: ServiceType
+  readonly type: RouteType
   readonly route: ServiceRoute
   /** Names of the template's parameters, in their order in the path below `/apis/{group}/{version}`. */
   readonly names: ReadonlyMap<number, string>
-}
-
-/** What became of one object: a cause for each claim that it lost. */
-export interface Verdict {
-  readonly service: DataPlaneService
-  readonly conflicts: ReadonlyArray<StatusCause>
 }
 
 /** All claims under one group and version. */
@@ -49,6 +52,20 @@ const byAge = (a: DataPlaneService, b: DataPlaneService): number => {
 
 const namesOf = (template: ReadonlyArray<TemplateSegment>): ReadonlyMap<number, string> =>
   new Map(template.flatMap((segment, index) => (segment._tag === 'Param' ? [[index, segment.name] as const] : [])))
+
+/**
+ * A table of what we answer ourselves below our own group, which no object may claim. It is where every other table begins:
+ * `compile(services, definitions, previous, own)`. Throws where a path is no template.
+ */
+export const ownTable = (type: OwnType, routes: ReadonlyArray<ServiceRoute>): RouteTable => {
+  const root = emptyNode<Claim>()
+  for (const route of routes) {
+    const template = parsePathTemplate(route.path)
+    if (E.isLeft(template)) throw new TypeError(`${route.path}: ${template.left}`)
+    leafAt(root, template.right).set(route.method, { service: ownService, type, route, names: namesOf(template.right) })
+  }
+  return new Map([[`${group}/${version}`, { services: [], root, verdicts: [] }]])
+}
 
 const methodsMeet = (a: string, b: string): boolean => a === b || a === '*' || b === '*'
 
@@ -111,6 +128,7 @@ export const compile = (
   services: ReadonlyArray<DataPlaneService>,
   definitions: Definitions,
   previous: RouteTable = emptyTable,
+  own: RouteTable = emptyTable,
 ): RouteTable => {
   const byGroupVersion = new Map<string, DataPlaneService[]>()
   for (const service of services) {
@@ -119,7 +137,7 @@ export const compile = (
     if (list === undefined) byGroupVersion.set(key, [service])
     else list.push(service)
   }
-  const table = new Map<string, GroupVersion>()
+  const table = new Map<string, GroupVersion>(own)
   for (const [key, list] of byGroupVersion) {
     const known = previous.get(key)
     table.set(key, known !== undefined && isSame(known.services, list) ? known : compileGroupVersion(list, definitions))

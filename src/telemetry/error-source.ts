@@ -16,18 +16,22 @@ export const errorSourceOf = (error: AggregatorError): ErrorSource | 'aggregator
     case 'PluginTimeout':
     case 'PluginUnavailable':
       return 'plugin'
+    case 'StoreFailed':
     case 'TooManyRequests':
     case 'Unexpected':
       return 'aggregator'
+    case 'AlreadyExists':
     case 'BadRequest':
     case 'BodyTooLarge':
     case 'Cancelled':
     case 'Conflict':
+    case 'Expired':
     case 'Forbidden':
     case 'Invalid':
     case 'MethodNotAllowed':
     case 'NotAcceptable':
     case 'NotFound':
+    case 'NotYet':
     case 'Unauthorized':
     case 'UnsupportedMediaType':
       return 'client'

@@ -14,17 +14,31 @@ const retried: Read<{ message: string; retryAfterSeconds: number }> = object({
   retryAfterSeconds: number,
 })
 
+/** Told, and of whom: the details of the Status as they are. */
+const detailed: Read<{ message: string; details?: unknown }> = object<{ message: string; details?: unknown }>({
+  message: text,
+  details: (value) => value,
+})
+
 const rests: { readonly [T in Tag]: Read<unknown> } = {
   BadRequest: object<{ message: string; causes?: unknown }>({ message: text, causes: maybe(causes) }),
   Unauthorized: told,
-  Forbidden: told,
-  NotFound: object<{ message: string; details?: unknown }>({ message: text, details: (value) => value }),
+  Forbidden: detailed,
+  NotFound: detailed,
   MethodNotAllowed: object<Rest<'MethodNotAllowed'>>({ method: text, allow: list(text) }),
   NotAcceptable: told,
-  Conflict: told,
+  Conflict: detailed,
+  AlreadyExists: detailed,
+  Expired: object<{ message: string; continue?: unknown }>({ message: text, continue: maybe(text) }),
+  NotYet: retried,
+  StoreFailed: told,
   BodyTooLarge: object<Rest<'BodyTooLarge'>>({ limitBytes: number, option: text }),
   UnsupportedMediaType: told,
-  Invalid: object<Rest<'Invalid'>>({ message: text, causes }),
+  Invalid: object<{ message: string; causes: unknown; details?: unknown }>({
+    message: text,
+    causes,
+    details: (value) => value,
+  }),
   TooManyRequests: retried,
   PluginFailed: object<Rest<'PluginFailed'>>({ message: text, source: oneOf('plugin', 'downstream') }),
   NotImplemented: told,

@@ -30,7 +30,7 @@ const start = (logger = recordingLogger()) => {
       }
     },
   }
-  const live = liveTable(source, definitions, logger)
+  const live = liveTable(source, { definitions, logger })
   return {
     live,
     lines: logger.lines,
