@@ -22,7 +22,7 @@ const doors = {
   'prom-client': '^src/telemetry/',
   // What a door carries an answer out to.
   ws: '^src/express/',
-  yaml: '^src/yaml[.]ts$',
+  yaml: '^src/(yaml|yaml-lines)[.]ts$',
 }
 
 /** Matches what an import of one of the names resolves to: a file of the package or of its declarations, or a module of Node. */
@@ -45,13 +45,13 @@ export default {
     wall(
       'rooms-never-import-rooms',
       'rooms meet in the contracts on the ground floor',
-      { path: '^src/([^/]+)/', pathNot: '^src/(api|testing)/' },
+      { path: '^src/([^/]+)/', pathNot: '^src/(api|testing|cli)/' },
       { path: '^src/[^/]+/', pathNot: '^src/($1|api)/' },
     ),
     wall(
       'rooms-never-import-the-roof',
       'only the roof knows the rooms, never the other way round',
-      { path: '^src/[^/]+/', pathNot: '^src/(api|testing)/' },
+      { path: '^src/[^/]+/', pathNot: '^src/(api|testing|cli)/' },
       { path: roof },
     ),
     wall(
@@ -71,6 +71,12 @@ export default {
       'what is published for tests takes no part in the work',
       { path: '^src/', pathNot: '^src/testing/' },
       { path: '^src/testing/' },
+    ),
+    wall(
+      'cli-is-a-program',
+      'it wires rooms as the roof does, and nothing is built on it',
+      { path: '^src/', pathNot: '^src/cli/' },
+      { path: '^src/cli/' },
     ),
     wall(
       'src-stands-alone',

@@ -6,15 +6,16 @@ import { dispatch, requestHeaders } from './dispatch.ts'
 import { door, type Door } from './express/handler.ts'
 import { encodeFrame, encodeQueryData } from './frames/index.ts'
 import { TE } from './fp.ts'
-import { applyLayers, layers, responseHeaders } from './layers/index.ts'
+import { applyLayers, layerNames, layers, responseHeaders } from './layers/index.ts'
 import { toSettings, type AggregatorOptions, type Settings } from './options.ts'
 import type { PluginStatus } from './plugin-status.ts'
 import { createForwarder } from './proxy/index.ts'
 import { registryRoutes } from './registry/index.ts'
 import { liveTable } from './routing/live-table.ts'
 import { claimedApis } from './routing/claimed.ts'
+import { explain, type Explanation } from './routing/explain.ts'
 import { match, type Match } from './routing/match.ts'
-import { ownTable } from './routing/table.ts'
+import { claimsOf, ownTable } from './routing/table.ts'
 import { serviceDefinitions } from './services/index.ts'
 import { isWritable } from './source.ts'
 import { createSharedStreams } from './streams/index.ts'
@@ -34,6 +35,11 @@ export interface DataPlaneAggregator extends AsyncDisposable {
    * started, the last error. For operators, not for clients. Empty where plugins have no life of their own.
    */
   readonly plugins: () => ReadonlyArray<PluginStatus>
+  /**
+   * Says which object, service type, plugin and layers a request would meet, or why none, without sending it anywhere. Shape:
+   * `explain('POST', '/apis/p.grafana.app/v1/namespaces/default/datasources/p1/query')`. For people: what it says of a miss may change.
+   */
+  readonly explain: (method: string, url: string) => Explanation
   /**
    * Lets clients open WebSockets on the stream paths of a server: `aggregator.upgrade(server, { authenticate })`. Call it
    * once the server is made, before or after it listens; the paths are those of the DataPlaneServices, whatever path the
@@ -102,16 +108,14 @@ const assemble = (settings: Settings): DataPlaneAggregator => {
     logger,
   })
   const documents = createDocuments({ apis: () => claimedApis(table.current()), registry: settings.registry })
-  const findMatch = (method: string, url: string): Match | undefined => {
-    const claimed = match(table.current(), method, url)
-    if (claimed !== undefined || !settings.discovery) return claimed
-    const document = documents.find(method, url)
+  const findDocument = (method: string, url: string): Match | undefined => {
+    const document = settings.discovery ? documents.find(method, url) : undefined
     return document && toMatch(document)
   }
   const forwarder = createForwarder(settings.proxy)
   const streams = createSharedStreams({ logger, ...settings.streams })
   const { handler, upgrade, drain } = door({
-    match: findMatch,
+    match: (method, url) => match(table.current(), method, url) ?? findDocument(method, url),
     serve: dispatch({
       handle,
       plugins,
@@ -152,6 +156,18 @@ const assemble = (settings: Settings): DataPlaneAggregator => {
     ready: table.ready,
     registry: table.registry,
     plugins: () => plugins.statuses?.() ?? [],
+    explain: (method: string, url: string) =>
+      explain(
+        {
+          table: table.current(),
+          claims: claimsOf(table.current()),
+          registry: table.registry(),
+          layers: layerNames,
+          otherwise: findDocument,
+        },
+        method,
+        url,
+      ),
     upgrade,
     close,
     [Symbol.asyncDispose]: close,

@@ -103,4 +103,5 @@ export type { Authorize, Decision, RequestAttributes, RouteAccess } from './auth
 export type { AggregatorError, ErrorSource, Result } from './errors.ts'
 export type { User, UserTokens } from './http.ts'
 export { silentLogger, type LogFields, type Logger } from './logger.ts'
+export type { Explanation } from './routing/explain.ts'
 export type { Registry, Verdict } from './verdict.ts'

@@ -20,15 +20,20 @@ export interface LayerOptions {
 }
 
 /** The cross-cutting rules, in order, the first outermost. Everything that answers a claimed request passes all of them. */
-export const layers = (options: LayerOptions): ReadonlyArray<Layer> => [
-  total,
-  telemetry(options.observe),
-  authenticate,
-  authorize(options.authorize),
-  limits(options.inFlight),
-  deadline(options.deadlines),
-  headerPolicy(options.headers),
-]
+const rules: Readonly<Record<string, (options: LayerOptions) => Layer>> = {
+  total: () => total,
+  telemetry: ({ observe }) => telemetry(observe),
+  authenticate: () => authenticate,
+  authorize: (options) => authorize(options.authorize),
+  limits: ({ inFlight }) => limits(inFlight),
+  deadline: ({ deadlines }) => deadline(deadlines),
+  headerPolicy: ({ headers }) => headerPolicy(headers),
+}
+
+export const layerNames: ReadonlyArray<string> = Object.keys(rules)
+
+export const layers = (options: LayerOptions): ReadonlyArray<Layer> =>
+  Object.values(rules).map((toLayer) => toLayer(options))
 
 /**
  * The one handle behind the door: it wraps whatever route a request was matched to, so no service type can go around a layer.

@@ -12,7 +12,7 @@ import type { StatusCause } from '../api/status.ts'
 import { E } from '../fp.ts'
 import type { RouteType, ServiceDefinition, ServiceRoute } from '../service.ts'
 import type { Verdict } from '../verdict.ts'
-import { emptyNode, leafAt, overlapping, type Node } from './trie.ts'
+import { emptyNode, everyLeaf, leafAt, overlapping, type Node } from './trie.ts'
 
 /** A claim that stands: one method and template, of one service of one object. */
 export interface Claim {
@@ -148,3 +148,7 @@ export const compile = (
 /** What became of every object of a table. */
 export const verdictsOf = (table: RouteTable): ReadonlyArray<Verdict> =>
   [...table.values()].flatMap(({ verdicts }) => verdicts)
+
+/** Every claim that stands. */
+export const claimsOf = (table: RouteTable): ReadonlyArray<Claim> =>
+  [...table.values()].flatMap(({ root }) => [...everyLeaf(root)].flatMap((leaf) => [...leaf.values()]))

@@ -29,7 +29,8 @@ export const leafAt = <A>(root: Node<A>, template: ReadonlyArray<TemplateSegment
   return template.at(-1)?._tag === 'Tail' ? (node.tail ??= new Map<string, A>()) : (node.leaf ??= new Map<string, A>())
 }
 
-const everyLeaf = function* <A>(node: Node<A>): Generator<Leaf<A>> {
+/** All leaves below a node. */
+export const everyLeaf = function* <A>(node: Node<A>): Generator<Leaf<A>> {
   if (node.leaf !== undefined) yield node.leaf
   if (node.tail !== undefined) yield node.tail
   for (const child of node.literals.values()) yield* everyLeaf(child)

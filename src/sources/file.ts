@@ -9,7 +9,7 @@ import { isSameSnapshot, readManifest, toSnapshot, type Manifest } from './manif
 
 export type FileSourceOptions = FileOptions
 
-const isManifest = (name: string): boolean => /\.(ya?ml|json)$/.test(name)
+export const isManifest = (name: string): boolean => /\.(ya?ml|json)$/.test(name)
 
 const subscribe = (path: string, options: Required<FileOptions>, observer: SourceObserver): Unsubscribe => {
   const origin = basename(path)

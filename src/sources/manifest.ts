@@ -24,7 +24,7 @@ export interface Manifest extends Accepted {
 
 export type ServicesByName = ReadonlyMap<string, DataPlaneService>
 
-const itemsOf = (document: unknown): ReadonlyArray<unknown> => {
+export const itemsOf = (document: unknown): ReadonlyArray<unknown> => {
   const kind = fieldOf(document, 'kind')
   const items = kind === 'List' || kind === 'DataPlaneServiceList' ? fieldOf(document, 'items') : undefined
   return Array.isArray(items) ? items : [document]
