@@ -4,8 +4,8 @@ import { parseDataPlaneService } from '../api/validation.ts'
 import { E, O, pipe } from '../fp.ts'
 import type { Logger } from '../logger.ts'
 import type { DataPlaneServiceSource, RejectedObject, Snapshot, SourceError } from '../source.ts'
-import type { Registry } from '../verdict.ts'
-import { compile, emptyTable, verdictsOf, type Definitions, type RouteTable } from './table.ts'
+import type { Registry, Verdict } from '../verdict.ts'
+import { emptyTable, recompile, verdictsOf, type Definitions, type RouteTable } from './table.ts'
 
 /** The table that serves now, swapped whole. A request keeps the one that it began with. */
 export interface LiveTable {
@@ -29,9 +29,13 @@ type Checked = E.Either<RejectedObject, DataPlaneService>
 
 interface State {
   readonly table: RouteTable
-  readonly registry: Registry
-  /** By the objects as the source gave them, so that each is checked once, and stays the same object. */
-  readonly checked: ReadonlyMap<DataPlaneService, Checked>
+  /** As the source gave them. */
+  readonly services: ReadonlyArray<DataPlaneService>
+  /** Those of them that cannot be served. */
+  readonly bad: ReadonlyMap<DataPlaneService, RejectedObject>
+  /** What the source itself rejected. */
+  readonly rejected: ReadonlyArray<RejectedObject>
+  readonly sourceError?: SourceError
 }
 
 const unreadable: StatusCause = {
@@ -61,58 +65,105 @@ const check = (service: DataPlaneService, index: number): Checked =>
     }),
   )
 
-const read = ({ services, rejected = [] }: Snapshot, { definitions, own }: LiveTableOptions, last: State): State => {
-  const checked = new Map(
-    services.map((service, index) => [service, last.checked.get(service) ?? check(service, index)] as const),
-  )
-  const all = [...checked.values()]
-  const good = all.filter(E.isRight).map(({ right }) => right)
-  const bad = all.filter(E.isLeft).map(({ left }) => left)
-  const table = compile(good, definitions, last.table, own)
-  return { table, registry: { verdicts: verdictsOf(table), rejected: [...rejected, ...bad] }, checked }
+/** What is in one list only. Most changes are of one object among many: what both lists begin and end with is passed over. */
+const changesBetween = (
+  before: ReadonlyArray<DataPlaneService>,
+  after: ReadonlyArray<DataPlaneService>,
+): { readonly gone: ReadonlyArray<DataPlaneService>; readonly come: ReadonlyArray<DataPlaneService> } => {
+  let start = 0
+  while (start < before.length && start < after.length && before[start] === after[start]) start++
+  let end = 0
+  while (end < Math.min(before.length, after.length) - start && before.at(-1 - end) === after.at(-1 - end)) end++
+  const [old, young] = [before.slice(start, before.length - end), after.slice(start, after.length - end)]
+  const [known, kept] = [new Set(old), new Set(young)]
+  return { gone: old.filter((service) => !kept.has(service)), come: [...kept].filter((service) => !known.has(service)) }
 }
 
-const logChanges = (logger: Logger, before: Registry, after: Registry): void => {
-  const known = new Set(before.verdicts)
-  const knownRejected = new Set(before.rejected)
-  for (const verdict of after.verdicts) {
-    if (known.has(verdict)) continue
-    const { name } = verdict.service.metadata
-    if (verdict.conflicts.length > 0)
-      logger.warn('data plane service has conflicts', { name, causes: verdict.conflicts })
+const rejectedOf = ({ rejected, bad }: State): ReadonlyArray<RejectedObject> => [...rejected, ...bad.values()]
+
+const textOf = ({ conflicts }: Verdict): string => conflicts.map(({ message }) => message).join('; ')
+
+/** Of one group and version: what is new, or fares otherwise than before, and what is gone. */
+const logVerdicts = (logger: Logger, before: ReadonlyArray<Verdict>, after: ReadonlyArray<Verdict>): void => {
+  const known = new Map(before.map((verdict) => [verdict.service, textOf(verdict)]))
+  const names = new Set(after.map(({ service }) => service.metadata.name))
+  for (const verdict of after) {
+    const { service, conflicts } = verdict
+    const { name } = service.metadata
+    if (known.get(service) === textOf(verdict)) continue
+    if (conflicts.length > 0) logger.warn('data plane service has conflicts', { name, causes: conflicts })
     else logger.info('data plane service is routed', { name })
   }
-  const names = new Set(after.verdicts.map(({ service }) => service.metadata.name))
-  for (const { service } of before.verdicts) {
-    if (!names.has(service.metadata.name)) logger.info('data plane service is gone', { name: service.metadata.name })
+  for (const { service } of before) {
+    const { name } = service.metadata
+    if (!names.has(name)) logger.info('data plane service is gone', { name })
   }
-  for (const rejected of after.rejected) {
-    if (!knownRejected.has(rejected)) logger.warn('object is rejected', { ...rejected })
-  }
+}
+
+const logRejected = (
+  logger: Logger,
+  before: ReadonlyArray<RejectedObject>,
+  after: ReadonlyArray<RejectedObject>,
+): void => {
+  const known = new Set(before)
+  for (const rejected of after) if (!known.has(rejected)) logger.warn('object is rejected', { ...rejected })
 }
 
 /**
- * Follows a source: compiles each snapshot aside, then swaps. A lost source, or a snapshot that fails, leaves the last good
- * table. Nothing is thrown into the source.
+ * Follows a source: compiles each change aside, then swaps. A lost source, or a snapshot that fails, leaves the last good table.
+ * Nothing is thrown into the source. A change costs what changed, and a copy of the table's outermost map.
  */
 export const liveTable = (source: DataPlaneServiceSource, options: LiveTableOptions): LiveTable => {
-  const { logger, own = emptyTable, onChange } = options
-  let state: State = { table: own, registry: { verdicts: [], rejected: [] }, checked: new Map() }
+  const { definitions, logger, own = emptyTable, onChange } = options
+  /** Each object is checked once, and what is made of it stays the same. */
+  const checked = new Map<DataPlaneService, Checked>()
+  const checkOnce = (service: DataPlaneService, index: number): Checked => {
+    const known = checked.get(service) ?? check(service, index)
+    checked.set(service, known)
+    return known
+  }
+  let state: State = { table: own, services: [], bad: new Map(), rejected: [] }
+  let registry: Registry | undefined
   let resolveFirst = (): void => undefined
   const ready = new Promise<void>((resolve) => {
     resolveFirst = resolve
   })
 
+  const read = ({ services: given, rejected = [] }: Snapshot): State & { readonly touched: ReadonlyArray<string> } => {
+    // a copy: the source may go on to change its own
+    const services = [...given]
+    const { gone, come } = changesBetween(state.services, services)
+    const bad = new Map(state.bad)
+    for (const service of gone) bad.delete(service)
+    const good: DataPlaneService[] = []
+    for (const [index, service] of come.entries()) {
+      const result = checkOnce(service, index)
+      if (E.isRight(result)) good.push(result.right)
+      else bad.set(service, result.left)
+    }
+    const served = gone
+      .map((service) => checkOnce(service, 0))
+      .filter(E.isRight)
+      .map(({ right }) => right)
+    for (const service of gone) checked.delete(service)
+    return { ...recompile(state.table, { gone: served, come: good }, definitions), services, bad, rejected: [...rejected] }
+  }
+
   const swap = (snapshot: Snapshot): void => {
-    const next = E.tryCatch(() => read(snapshot, options, state), E.toError)
+    const next = E.tryCatch(() => read(snapshot), E.toError)
     if (E.isLeft(next)) {
       logger.error('snapshot of data plane services cannot be compiled', { cause: next.left })
       return
     }
-    const before = state.registry
-    state = next.right
+    const { touched, ...after } = next.right
+    const before = state
+    state = after
+    registry = undefined
     resolveFirst()
-    logChanges(logger, before, state.registry)
+    for (const key of touched) {
+      logVerdicts(logger, before.table.get(key)?.verdicts ?? [], after.table.get(key)?.verdicts ?? [])
+    }
+    logRejected(logger, rejectedOf(before), rejectedOf(after))
     onChange?.()
   }
 
@@ -121,8 +172,8 @@ export const liveTable = (source: DataPlaneServiceSource, options: LiveTableOpti
     error: (error: Partial<SourceError> | undefined) => {
       const { message, origin, cause } = error ?? {}
       logger.error('source of data plane services has an error', { message, origin, cause })
-      const sourceError = { message: String(message), origin: String(origin), cause }
-      state = { ...state, registry: { ...state.registry, sourceError } }
+      state = { ...state, sourceError: { message: String(message), origin: String(origin), cause } }
+      registry = undefined
       onChange?.()
     },
   })
@@ -130,5 +181,11 @@ export const liveTable = (source: DataPlaneServiceSource, options: LiveTableOpti
     resolveFirst()
     await unsubscribe()
   }
-  return { current: () => state.table, registry: () => state.registry, ready, close }
+  const currentRegistry = (): Registry =>
+    (registry ??= {
+      verdicts: verdictsOf(state.table),
+      rejected: rejectedOf(state),
+      ...(state.sourceError === undefined ? {} : { sourceError: state.sourceError }),
+    })
+  return { current: () => state.table, registry: currentRegistry, ready, close }
 }

@@ -55,7 +55,7 @@ const namesOf = (template: ReadonlyArray<TemplateSegment>): ReadonlyMap<number, 
 
 /**
  * A table of what we answer ourselves below our own group, which no object may claim. It is where every other table begins:
- * `compile(services, definitions, previous, own)`. Throws where a path is no template.
+ * `compile(services, definitions, own)`. Throws where a path is no template.
  */
 export const ownTable = (type: OwnType, routes: ReadonlyArray<ServiceRoute>): RouteTable => {
   const root = emptyNode<Claim>()
@@ -117,33 +117,46 @@ const compileGroupVersion = (services: ReadonlyArray<DataPlaneService>, definiti
   return { services, root, verdicts }
 }
 
-const isSame = (a: ReadonlyArray<unknown>, b: ReadonlyArray<unknown>): boolean =>
-  a.length === b.length && a.every((item, index) => item === b[index])
+/** Objects that are no more, and those that are new. A changed object is both. */
+export interface Changes {
+  readonly gone: Iterable<DataPlaneService>
+  readonly come: Iterable<DataPlaneService>
+}
+
+const keyOf = ({ spec }: DataPlaneService): string => `${spec.group}/${spec.version}`
 
 /**
- * Compiles the whole present list into a new table. Pure. A group and version whose objects are the same (`===`) as in `previous`
- * is taken over as it is, so one change among many costs one small recompilation.
+ * The table after some changes, and the keys of the groups and versions that are touched by them. Pure. All others are taken over as
+ * they are, so one change among many costs one small recompilation.
  */
-export const compile = (
-  services: ReadonlyArray<DataPlaneService>,
+export const recompile = (
+  table: RouteTable,
+  { gone, come }: Changes,
   definitions: Definitions,
-  previous: RouteTable = emptyTable,
-  own: RouteTable = emptyTable,
-): RouteTable => {
-  const byGroupVersion = new Map<string, DataPlaneService[]>()
-  for (const service of services) {
-    const key = `${service.spec.group}/${service.spec.version}`
-    const list = byGroupVersion.get(key)
-    if (list === undefined) byGroupVersion.set(key, [service])
-    else list.push(service)
+): { readonly table: RouteTable; readonly touched: ReadonlyArray<string> } => {
+  const touched = new Map<string, Set<DataPlaneService>>()
+  const servicesOf = (service: DataPlaneService): Set<DataPlaneService> => {
+    const key = keyOf(service)
+    const services = touched.get(key) ?? new Set(table.get(key)?.services)
+    touched.set(key, services)
+    return services
   }
-  const table = new Map<string, GroupVersion>(own)
-  for (const [key, list] of byGroupVersion) {
-    const known = previous.get(key)
-    table.set(key, known !== undefined && isSame(known.services, list) ? known : compileGroupVersion(list, definitions))
+  for (const service of gone) servicesOf(service).delete(service)
+  for (const service of come) servicesOf(service).add(service)
+  const next = new Map(table)
+  for (const [key, services] of touched) {
+    if (services.size === 0) next.delete(key)
+    else next.set(key, compileGroupVersion([...services], definitions))
   }
-  return table
+  return { table: next, touched: [...touched.keys()] }
 }
+
+/** Compiles a whole list of objects. `own`: what we answer ourselves. Pure. */
+export const compile = (
+  services: Iterable<DataPlaneService>,
+  definitions: Definitions,
+  own: RouteTable = emptyTable,
+): RouteTable => recompile(own, { gone: [], come: services }, definitions).table
 
 /** What became of every object of a table. */
 export const verdictsOf = (table: RouteTable): ReadonlyArray<Verdict> =>

@@ -2,7 +2,7 @@ import test from 'ava'
 import fc from 'fast-check'
 
 import type { DataPlaneService } from '../../src/api/dataplane-service.ts'
-import { compile, verdictsOf, type RouteTable } from '../../src/routing/table.ts'
+import { compile, recompile, verdictsOf, type RouteTable } from '../../src/routing/table.ts'
 import { match } from '../../src/routing/match.ts'
 import { service } from '../api/manifests.ts'
 import { ask, base, conflictsOf, definitions, routed, tableOf, tell } from './tables.ts'
@@ -135,7 +135,9 @@ test('keeps groups and versions apart', (t) => {
 test('takes over a group and version whose objects are the same', (t) => {
   const [a, b] = [routed(['/a'], { name: 'a' }), routed(['/b'], { name: 'b', version: 'v2' })]
   const before = compile([a, b], definitions)
-  const after = compile([routed(['/c'], { name: 'b', version: 'v2' }), a], definitions, before)
+  const come = [routed(['/c'], { name: 'b', version: 'v2' })]
+  const { table: after, touched } = recompile(before, { gone: [b], come }, definitions)
+  t.deepEqual(touched, ['p.example.com/v2'])
   t.is(after.get('p.example.com/v1'), before.get('p.example.com/v1'))
   t.not(after.get('p.example.com/v2'), before.get('p.example.com/v2'))
   t.is(ownerOf(after, 'GET', `${ns}/a`), 'a')
@@ -145,10 +147,10 @@ test('takes over a group and version whose objects are the same', (t) => {
 test('forgets what is gone, and leaves the table before as it was', (t) => {
   const [a, b] = [routed(['/x'], { name: 'a' }), routed(['/x'], { name: 'b' })]
   const before = compile([a, b], definitions)
-  const after = compile([b], definitions, before)
+  const { table: after } = recompile(before, { gone: [a], come: [] }, definitions)
   t.is(ownerOf(after, 'GET', `${ns}/x`), 'b')
   t.is(ownerOf(before, 'GET', `${ns}/x`), 'a')
-  t.is(compile([], definitions, after).size, 0)
+  t.is(recompile(after, { gone: [b], come: [] }, definitions).table.size, 0)
 })
 
 const path = fc
@@ -231,6 +233,30 @@ test('compiles ten thousand objects, over many groups or all over one', (t) => {
     routed([`GET /r${String(index)}/{id}`, 'GET /shared'], { name: `o${String(index)}` }),
   )
   t.is(conflictsOf(compile(together, definitions)).length, 9999)
-  const again = compile([...apart.slice(1), ...apart.slice(0, 1)], definitions, table)
+  const { table: again } = recompile(table, { gone: apart.slice(1), come: apart.slice(2) }, definitions)
   t.is(again.get('g0.example.com/v1'), table.get('g0.example.com/v1'))
+  t.is(again.size, 9999)
+})
+
+test('comes to the same table change by change as all at once', (t) => {
+  const one = fc.record({
+    name: fc.constantFrom('a', 'b', 'c', 'd'),
+    version: fc.constantFrom('v1', 'v2'),
+    paths: fc.uniqueArray(fc.constantFrom('/x', '/{y}', '/x/z', 'GET /x'), { minLength: 1, maxLength: 2 }),
+  })
+  const states = fc.array(fc.uniqueArray(one, { selector: ({ name }) => name, maxLength: 4 }), { maxLength: 6 })
+  fc.assert(
+    fc.property(states, (lists) => {
+      let table = compile([], definitions)
+      let before: ReadonlyArray<ReturnType<typeof routed>> = []
+      for (const list of lists) {
+        const after = list.map(({ paths, ...rest }) => routed(paths, rest))
+        table = recompile(table, { gone: before, come: after }, definitions).table
+        before = after
+        const whole = compile(after, definitions)
+        t.deepEqual(conflictsOf(table).toSorted(), conflictsOf(whole).toSorted())
+        t.deepEqual([...table.keys()].toSorted(), [...whole.keys()].toSorted())
+      }
+    }),
+  )
 })
