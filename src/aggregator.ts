@@ -4,6 +4,7 @@ import { createConditions, type Conditions } from './conditions/index.ts'
 import { createDocuments, type FoundDocument } from './discovery/index.ts'
 import { dispatch, requestHeaders } from './dispatch.ts'
 import { door, type Door } from './express/handler.ts'
+import { createProbes, type ProbeHandler } from './express/probes.ts'
 import { encodeFrame, encodeQueryData } from './frames/index.ts'
 import { TE } from './fp.ts'
 import { applyLayers, layerNames, layers, responseHeaders } from './layers/index.ts'
@@ -40,6 +41,13 @@ export interface DataPlaneAggregator extends AsyncDisposable {
    * `explain('POST', '/apis/p.grafana.app/v1/namespaces/default/datasources/p1/query')`. For people: what it says of a miss may change.
    */
   readonly explain: (method: string, url: string) => Explanation
+  /**
+   * Handlers for probes, mounted by nobody but the host: `app.use('/livez', aggregator.livez)`. In the form of the Kubernetes apiserver:
+   * `ok` or 500, a line for each check with `?verbose`. Alive: it answers. Ready: the first snapshot is compiled, and nobody closes it.
+   * A broken file, a rejected object, or a plugin that is down is told there, and fails nothing: the last good state serves.
+   */
+  readonly livez: ProbeHandler
+  readonly readyz: ProbeHandler
   /**
    * Lets clients open WebSockets on the stream paths of a server: `aggregator.upgrade(server, { authenticate })`. Call it
    * once the server is made, before or after it listens; the paths are those of the DataPlaneServices, whatever path the
@@ -168,6 +176,12 @@ const assemble = (settings: Settings): DataPlaneAggregator => {
         method,
         url,
       ),
+    ...createProbes({
+      ready: table.ready,
+      isClosing: () => closed !== undefined,
+      registry: table.registry,
+      plugins: () => plugins.statuses?.() ?? [],
+    }),
     upgrade,
     close,
     [Symbol.asyncDispose]: close,

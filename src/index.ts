@@ -3,6 +3,7 @@ export type { AggregatorOptions, HeaderOptions, LimitOptions, StreamOptions } fr
 export type { ProxyOptions } from './proxy/index.ts'
 export { createServer, type ExpressApp } from './express/server.ts'
 export { frontProxyUser, type FrontProxyOptions } from './express/front-proxy.ts'
+export type { ProbeHandler } from './express/probes.ts'
 export type { UpgradeOptions } from './express/upgrade.ts'
 export type { Authenticate } from './express/user.ts'
 

@@ -6,6 +6,8 @@ import type { RejectedObject, SourceError } from './source.ts'
 export interface Verdict {
   readonly service: DataPlaneService
   readonly conflicts: ReadonlyArray<StatusCause>
+  /** How many it made, the lost ones included: each a method and a path. */
+  readonly claimCount: number
 }
 
 /** What became of every object that the source found. */

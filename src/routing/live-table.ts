@@ -111,7 +111,9 @@ const logRejected = (
 
 /**
  * Follows a source: compiles each change aside, then swaps. A lost source, or a snapshot that fails, leaves the last good table.
- * Nothing is thrown into the source. A change costs what changed, and a copy of the table's outermost map.
+ * An error of the source stands until its next snapshot: one that is whole again says so by a snapshot, the same one if need be; one
+ * that is not tells of its error again after it. Nothing is thrown into the source. A change costs what changed, and a copy of the
+ * table's outermost map.
  */
 export const liveTable = (source: DataPlaneServiceSource, options: LiveTableOptions): LiveTable => {
   const { definitions, logger, own = emptyTable, onChange } = options
@@ -146,7 +148,12 @@ export const liveTable = (source: DataPlaneServiceSource, options: LiveTableOpti
       .filter(E.isRight)
       .map(({ right }) => right)
     for (const service of gone) checked.delete(service)
-    return { ...recompile(state.table, { gone: served, come: good }, definitions), services, bad, rejected: [...rejected] }
+    return {
+      ...recompile(state.table, { gone: served, come: good }, definitions),
+      services,
+      bad,
+      rejected: [...rejected],
+    }
   }
 
   const swap = (snapshot: Snapshot): void => {

@@ -92,7 +92,7 @@ const conflict = (index: number, route: ServiceRoute, holder: DataPlaneService):
   message: `${route.method} ${route.path} is claimed by DataPlaneService "${holder.metadata.name}"`,
 })
 
-const claim = (root: Node<Claim>, service: DataPlaneService, definitions: Definitions): ReadonlyArray<StatusCause> => {
+const claim = (root: Node<Claim>, service: DataPlaneService, definitions: Definitions): Verdict => {
   const claimRoute = (entry: Service, index: number, route: ServiceRoute): ReadonlyArray<StatusCause> => {
     const template = parsePathTemplate(route.path)
     if (E.isLeft(template)) {
@@ -104,16 +104,15 @@ const claim = (root: Node<Claim>, service: DataPlaneService, definitions: Defini
     leafAt(root, template.right).set(route.method, claimed)
     return []
   }
-  return service.spec.services.flatMap((entry, index) =>
-    definitions[entry.type].routes(entry, service).flatMap((route) => claimRoute(entry, index, route)),
+  const claims = service.spec.services.flatMap((entry, index) =>
+    definitions[entry.type].routes(entry, service).map((route) => claimRoute(entry, index, route)),
   )
+  return { service, conflicts: claims.flat(), claimCount: claims.length }
 }
 
 const compileGroupVersion = (services: ReadonlyArray<DataPlaneService>, definitions: Definitions): GroupVersion => {
   const root = emptyNode<Claim>()
-  const verdicts = services
-    .toSorted(byAge)
-    .map((service) => ({ service, conflicts: claim(root, service, definitions) }))
+  const verdicts = services.toSorted(byAge).map((service) => claim(root, service, definitions))
   return { services, root, verdicts }
 }
 

@@ -18,7 +18,7 @@ const recordingLogger = (): Logger & { readonly lines: Line[] } => {
   return { lines, debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') }
 }
 
-const start = (logger = recordingLogger()) => {
+const start = (logger = recordingLogger(), onChange = (): unknown => undefined) => {
   let observer: SourceObserver | undefined
   let unsubscribed = 0
   const source: DataPlaneServiceSource = {
@@ -30,7 +30,7 @@ const start = (logger = recordingLogger()) => {
       }
     },
   }
-  const live = liveTable(source, { definitions, logger })
+  const live = liveTable(source, { definitions, logger, onChange })
   return {
     live,
     lines: logger.lines,
@@ -114,6 +114,21 @@ test('serves the last good state while its source is lost', async (t) => {
   error('cannot read the directory', 'services')
   t.is(get(), 'GET /x')
   t.deepEqual(lines, [['error', 'source of data plane services has an error', 'services']])
+})
+
+test('tells of an error of its source until the next snapshot, and to whoever follows', (t) => {
+  let changes = 0
+  const { live, next, error } = start(recordingLogger(), () => changes++)
+  next([a])
+  error('expected YAML', 'a.yml')
+  const { sourceError, verdicts } = live.registry()
+  t.like(sourceError, { message: 'expected YAML', origin: 'a.yml' })
+  t.is(verdicts.length, 1)
+  next([a])
+  t.false('sourceError' in live.registry())
+  error('expected YAML', 'a.yml')
+  t.is(live.registry().sourceError?.origin, 'a.yml')
+  t.is(changes, 4)
 })
 
 for (const snapshot of [undefined, null, 5, {}, { services: [b], rejected: 5 }, { services: { length: 1 } }]) {
