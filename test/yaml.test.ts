@@ -2,7 +2,7 @@ import test from 'ava'
 import fc from 'fast-check'
 
 import { E } from '../src/fp.ts'
-import { parseYaml } from '../src/yaml.ts'
+import { formatYaml, parseYaml } from '../src/yaml.ts'
 
 const valuesOf = (text: string) => E.getOrElse((error: string): ReadonlyArray<unknown> => [error])(parseYaml(text))
 
@@ -76,4 +76,45 @@ test('keeps the very text of scalars below a key, and only there', (t) => {
     parseYaml(text, { textBelow: 'secret' }),
     E.right([{ list: [{ secret: { a: '007', b: '1e3', c: 'true', d: null, e: '5', f: '0x10' }, plain: { a: 7 } }] }]),
   )
+})
+
+test('writes what it reads as the same again', (t) => {
+  const word = fc.constantFrom(
+    'no',
+    'on',
+    '~',
+    '',
+    '1e3',
+    '0o17',
+    '0x1f',
+    '.inf',
+    '2020-01-01',
+    '- a',
+    'a: b',
+    '#',
+    'a\nb\n',
+    ' ',
+    '&a',
+  )
+  const tree = fc.letrec<{ value: unknown }>((tie) => ({
+    value: fc.oneof(
+      { maxDepth: 4 },
+      word,
+      fc.string({ unit: 'binary' }),
+      fc.constantFrom(null, true, 0, -1, 1.5, 1e30),
+      fc.array(tie('value'), { maxLength: 4 }),
+      fc.dictionary(fc.oneof(word, fc.string()), tie('value'), { maxKeys: 4, noNullPrototype: true }),
+    ),
+  })).value
+  fc.assert(
+    fc.property(tree, (value) => {
+      t.deepEqual(valuesOf(formatYaml([value])), [[value]])
+      t.true(formatYaml(value).endsWith('\n'))
+    }),
+  )
+})
+
+test('writes an object twice that is there twice', (t) => {
+  const twice = { a: 'b' }
+  t.is(formatYaml({ c: [twice], d: twice, e: [], f: {} }), 'c:\n  - a: "b"\nd:\n  a: "b"\ne: []\nf: {}\n')
 })

@@ -129,7 +129,8 @@ export const dataPlaneServiceSchema: Schema = {
   properties: {
     apiVersion: { type: 'string', description: 'Version of this schema: aggregation.grafana.app/v0alpha1.' },
     kind: { type: 'string', description: 'DataPlaneService.' },
-    metadata: { type: 'object', description: 'Name, labels, annotations and what the server keeps.' },
+    // nothing but the type: an apiserver refuses a CustomResourceDefinition that says more, even a description
+    metadata: { type: 'object' },
     spec,
     status,
   },

@@ -1,68 +1,111 @@
 import { basename, resolve } from 'node:path'
 
 import { toFileSettings, type FileOptions } from '../file-options.ts'
-import { E } from '../fp.ts'
-import type { DataPlaneServiceSource, Snapshot, SourceObserver, Unsubscribe } from '../source.ts'
-import { createTextFiles, type TextFile } from '../text-files.ts'
-import { createWatch } from '../watch.ts'
-import { isSameSnapshot, readManifest, toSnapshot, type Manifest } from './manifest.ts'
+import type { SourceError, Unsubscribe, WritableSource } from '../source.ts'
+import { createWatch, type Watch } from '../watch.ts'
+import { createBroadcast } from './broadcast.ts'
+import type { DiskCalls } from './disk.ts'
+import { createFolder } from './folder.ts'
+import { updateStatusOf } from './status.ts'
+
+export { isManifest } from './folder.ts'
 
 export type FileSourceOptions = FileOptions
 
-export const isManifest = (name: string): boolean => /\.(ya?ml|json)$/.test(name)
+/** What only tests replace: the calls that write, and the clock that revisions are taken from. */
+export interface FileSourceParts {
+  readonly calls?: DiskCalls
+  readonly now?: () => number
+}
 
-const subscribe = (path: string, options: Required<FileOptions>, observer: SourceObserver): Unsubscribe => {
+const keyOf = ({ origin, message }: SourceError): string => `${origin}: ${message}`
+
+/** `fileSource` with some of its parts. */
+export const createFileSource = (
+  dir: string,
+  options: FileSourceOptions = {},
+  { calls, now }: FileSourceParts = {},
+): WritableSource => {
+  const path = resolve(dir)
   const origin = basename(path)
-  const readFiles = createTextFiles({ path, accepts: isManifest, fileLimitBytes: options.fileLimitBytes })
-  let manifests: ReadonlyMap<string, Manifest> = new Map()
-  let snapshot: Snapshot | undefined
-  let pathError: string | undefined
-  let closed = false
-
-  const update = (files: ReadonlyArray<TextFile>): void => {
-    const current = new Map(snapshot?.services.map((service) => [service.metadata.name, service]))
-    const last = manifests
-    manifests = new Map(
-      files.map((file) => {
-        const manifest = last.get(file.name)
-        return [file.name, manifest?.file === file ? manifest : readManifest(file, manifest, current)]
-      }),
-    )
-    for (const [name, manifest] of manifests) {
-      if (manifest.error !== undefined && manifest !== last.get(name)) {
-        observer.error({ message: manifest.error, origin: name })
-      }
-    }
-  }
-
-  const read = async (): Promise<void> => {
-    const files = await readFiles()
-    if (closed) return
-    if (E.isRight(files)) update(files.right)
-    else if (files.left !== pathError) observer.error({ message: files.left, origin })
-    pathError = E.isLeft(files) ? files.left : undefined
-    const next = toSnapshot(manifests.values())
-    if (snapshot !== undefined && isSameSnapshot(snapshot, next)) return
-    snapshot = next
-    observer.next(next)
-  }
-
-  const watch = createWatch({
-    path,
-    debounceMs: options.debounceMs,
-    rescanMs: options.rescanMs,
-    read,
-    onReadError: (cause) => {
-      observer.error({ message: 'expected to read every file, got an unexpected error', origin, cause })
-    },
-    onWatchError: (code) => {
-      const message = `expected a watch from the operating system, got ${code}: changes are found at rescans only`
-      observer.error({ message, origin })
-    },
+  const settings = toFileSettings(options)
+  let subscribers = 0
+  let watch: Watch | undefined
+  /** Whether the present watch has read all files once. */
+  let isCurrent = false
+  let reported: ReadonlySet<string> = new Set()
+  let watchErrors: ReadonlyArray<SourceError> = []
+  let resolveReady = (): void => undefined
+  const ready = new Promise<void>((resolveFirst) => {
+    resolveReady = resolveFirst
   })
-  return () => {
-    closed = true
-    return watch.close()
+
+  const onChange = (): void => {
+    resolveReady()
+    if (watch === undefined) return
+    const errors = folder.errors()
+    const known = reported
+    reported = new Set(errors.map(keyOf))
+    for (const error of errors) if (!known.has(keyOf(error))) broadcast.error(error)
+    broadcast.notify()
+  }
+
+  const folder = createFolder({ ...settings, path, isFollowed: () => isCurrent, onChange, calls, now })
+  const broadcast = createBroadcast({
+    snapshot: () => (isCurrent ? folder.snapshot() : undefined),
+    errors: () => [...folder.errors(), ...watchErrors],
+    origin,
+  })
+
+  const begin = (): Watch => {
+    reported = new Set()
+    watchErrors = []
+    const mine = createWatch({
+      path,
+      debounceMs: settings.debounceMs,
+      rescanMs: settings.rescanMs,
+      read: async () => {
+        await folder.read()
+        if (watch !== mine) return
+        isCurrent = true
+        broadcast.notify()
+      },
+      onReadError: (cause) => {
+        broadcast.error({ message: 'expected to read every file, got an unexpected error', origin, cause })
+      },
+      onWatchError: (code) => {
+        const message = `expected a watch from the operating system, got ${code}: changes are found at rescans only`
+        watchErrors = [...watchErrors, { message, origin }]
+        broadcast.error({ message, origin })
+      },
+    })
+    return mine
+  }
+
+  const end = async (): Promise<void> => {
+    const last = watch
+    watch = undefined
+    isCurrent = false
+    await last?.close()
+    await folder.idle()
+  }
+
+  const objects = { ...folder.objects, ready }
+  return {
+    objects,
+    updateStatus: updateStatusOf(objects),
+    subscribe: (observer): Unsubscribe => {
+      const leave = broadcast.add(observer)
+      subscribers += 1
+      watch ??= begin()
+      let left: Promise<void> | undefined
+      const unsubscribe = (): Promise<void> => {
+        leave()
+        subscribers -= 1
+        return subscribers === 0 ? end() : Promise.resolve()
+      }
+      return () => (left ??= unsubscribe())
+    },
   }
 }
 
@@ -71,11 +114,12 @@ const subscribe = (path: string, options: Required<FileOptions>, observer: Sourc
  * to a file; hidden files and subdirectories do not count. Changes serve within a moment, also through renames, links,
  * mounted ConfigMaps, and a directory that is not there yet. A file or directory that turns unreadable, or an object that
  * turns invalid, serves on as it was and is reported; what is deleted goes. A name that several files define is the first
- * file's, by file name. Objects get no `creationTimestamp`: a file's time is not when its object was made, and would change
- * who is oldest at each edit.
+ * file's, by file name, that has it right. Objects get no `creationTimestamp`: a file's time is not when its object was made, and
+ * would change who is oldest at each edit.
+ *
+ * Objects that are written come into files: a new one into `<name>.yaml`, a change into the very place where its object stands, with
+ * all else in the file left as it is. What an API keeps of an object (uid, managedFields) is in files that it made; of those that
+ * somebody wrote by hand, and of status, it is in memory only. All subscribers share one watch.
  */
-export const fileSource = (dir: string, options: FileSourceOptions = {}): DataPlaneServiceSource => {
-  const path = resolve(dir)
-  const settings = toFileSettings(options)
-  return { subscribe: (observer) => subscribe(path, settings, observer) }
-}
+export const fileSource = (dir: string, options: FileSourceOptions = {}): WritableSource =>
+  createFileSource(dir, options)

@@ -1,6 +1,3 @@
-import { isDeepStrictEqual } from 'node:util'
-
-import type { DataPlaneService } from '../api/dataplane-service.ts'
 import { E, pipe } from '../fp.ts'
 import type { RejectedObject, Snapshot } from '../source.ts'
 import { capReports, type TextFile } from '../text-files.ts'
@@ -11,18 +8,24 @@ import {
   fieldOf,
   nothingAccepted,
   type Accepted,
-  type FoundObject,
+  type NamedObject,
   type ServedObject,
 } from './accept.ts'
+
+/** Where an object stands in its file: a document of it, or an item of a list that is one; counted from 0, without empty documents. */
+export interface Place {
+  readonly document: number
+  readonly item: number | undefined
+}
 
 /** What one file contributes. */
 export interface Manifest extends Accepted {
   readonly file: TextFile
-  /** Why the file as a whole is no use; `served` and `rejected` are then those of its last good text. */
+  /** Why the file as a whole is no use; all else is then that of its last good text. */
   readonly error: string | undefined
+  /** By the index of an object. */
+  readonly places: ReadonlyArray<Place>
 }
-
-export type ServicesByName = ReadonlyMap<string, DataPlaneService>
 
 export const itemsOf = (document: unknown): ReadonlyArray<unknown> => {
   const kind = fieldOf(document, 'kind')
@@ -30,18 +33,15 @@ export const itemsOf = (document: unknown): ReadonlyArray<unknown> => {
   return Array.isArray(items) ? items : [document]
 }
 
-/** The objects of all documents and lists of a file, counted from 1 through the whole file if there are several. */
-const findObjects = (name: string, documents: ReadonlyArray<unknown>): ReadonlyArray<FoundObject> =>
-  documents.flatMap(itemsOf).map((value, index, all) => ({
-    origin: all.length === 1 ? name : `${name}#${String(index + 1)}`,
-    value,
-  }))
-
-/** An object that reads the same as the current one is the current one: whoever compiled it need not do so again. */
-const keepIdentity = (served: ServedObject, current: ServicesByName): ServedObject => {
-  const known = current.get(served.service.metadata.name)
-  return known !== undefined && isDeepStrictEqual(known, served.service) ? { ...served, service: known } : served
-}
+/** All documents and the items of lists. */
+const findObjects = (documents: ReadonlyArray<unknown>): ReadonlyArray<Place & { readonly value: unknown }> =>
+  documents.flatMap((value, document): ReadonlyArray<Place & { readonly value: unknown }> => {
+    const items = itemsOf(value)
+    const isList = items.length !== 1 || items[0] !== value
+    return isList
+      ? items.map((item, index) => ({ document, item: index, value: item }))
+      : [{ document, item: undefined, value }]
+  })
 
 /** One file's part of `rejected`. */
 const capRejected = (rejected: ReadonlyArray<RejectedObject>, origin: string): ReadonlyArray<RejectedObject> =>
@@ -51,38 +51,53 @@ const capRejected = (rejected: ReadonlyArray<RejectedObject>, origin: string): R
     causes: [{ reason: 'FieldValueInvalid', field: '', message: `and ${count} more objects` }],
   }))
 
-/** Reads a file that is new or changed. `last` is what the file contributed before, `current` what all files do. Pure. */
-export const readManifest = (file: TextFile, last: Manifest | undefined, current: ServicesByName): Manifest =>
+/** Reads a file that is new or changed; `last` is what it contributed before. Objects are counted from 1 if there are several. Pure. */
+export const readManifest = (file: TextFile, last?: Manifest): Manifest =>
   pipe(
     file.text,
     E.flatMap((text) => parseYaml(text)),
     E.match(
-      (error): Manifest => ({ ...(last ?? nothingAccepted), file, error }),
+      (error): Manifest => ({ ...nothingAccepted, places: [], ...last, file, error }),
       (documents): Manifest => {
-        const { served, rejected } = acceptObjects(findObjects(file.name, documents), last?.served)
-        const same = [...served].map(([name, object]) => [name, keepIdentity(object, current)] as const)
-        return { file, error: undefined, served: new Map(same), rejected: capRejected(rejected, file.name) }
+        const places = findObjects(documents)
+        const originOf = (index: number): string =>
+          places.length === 1 ? file.name : `${file.name}#${String(index + 1)}`
+        const found = places.map(({ value }, index) => ({ origin: originOf(index), value }))
+        const accepted = acceptObjects(found)
+        return {
+          ...accepted,
+          rejected: capRejected(accepted.rejected, file.name),
+          file,
+          error: undefined,
+          places: places.map(({ document, item }) => ({ document, item })),
+        }
       },
     ),
   )
 
-/** All files as one state. A name that several files define is the first file's. Pure. */
-export const toSnapshot = (manifests: Iterable<Manifest>): Snapshot => {
-  const all = new Map<string, ServedObject>()
+/** What files have to say against objects, in their order; `firstOf` tells who defines a name. */
+export const rejectedBy = (
+  manifests: Iterable<Manifest>,
+  firstOf: (name: string) => NamedObject | undefined,
+): ReadonlyArray<RejectedObject> => {
   const rejected: ReadonlyArray<RejectedObject>[] = []
   for (const manifest of manifests) {
     const duplicates: RejectedObject[] = []
     for (const [name, object] of manifest.served) {
-      const first = all.get(name)
-      if (first === undefined) all.set(name, object)
-      else duplicates.push(duplicateOf(first, object.origin))
+      const first = firstOf(name)
+      if (first !== undefined && first !== object) duplicates.push(duplicateOf(name, first, object.origin))
     }
     rejected.push(manifest.rejected, capRejected(duplicates, manifest.file.name))
   }
-  return { services: [...all.values()].map(({ service }) => service), rejected: rejected.flat() }
+  return rejected.flat()
 }
 
-export const isSameSnapshot = (a: Snapshot, b: Snapshot): boolean =>
-  a.services.length === b.services.length &&
-  a.services.every((service, index) => service === b.services[index]) &&
-  isDeepStrictEqual(a.rejected, b.rejected)
+/** All files as one state, for whoever needs no more of it. A name that several files define is the first file's. Pure. */
+export const toSnapshot = (manifests: ReadonlyArray<Manifest>): Snapshot => {
+  const all = new Map<string, ServedObject>()
+  for (const { served } of manifests) for (const [name, object] of served) if (!all.has(name)) all.set(name, object)
+  return {
+    services: [...all.values()].map(({ service }) => service),
+    rejected: rejectedBy(manifests, (name) => all.get(name)),
+  }
+}

@@ -2,56 +2,58 @@ import { randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 
 import type { DataPlaneService } from '../api/dataplane-service.ts'
+import type { ObjectMeta, StoredObject } from '../api/object.ts'
 import type { StatusCause } from '../api/status.ts'
-import { E, pipe } from '../fp.ts'
-import type { DataPlaneServiceSource, RejectedObject, Snapshot, SourceObserver, Unsubscribe } from '../source.ts'
-import { acceptObject, acceptObjects, nameOf, type FoundObject, type ServedObject } from './accept.ts'
+import { E } from '../fp.ts'
+import type { ObjectStore } from '../object-store.ts'
+import type { RejectedObject, Snapshot, WritableSource } from '../source.ts'
+import { acceptObjects, examine, nameOf, type FoundObject } from './accept.ts'
+import { createBroadcast } from './broadcast.ts'
+import { createServing } from './serving.ts'
+import { updateStatusOf } from './status.ts'
+import { createStore } from './store.ts'
 
 export interface MemorySourceOptions {
   /** The clock behind `creationTimestamp`, ms since the epoch. */
   readonly now?: () => number
 }
 
-export interface MemorySource extends DataPlaneServiceSource {
+export interface MemorySource extends WritableSource {
   /** Creates, or replaces by `metadata.name`. Right: the object as stored; left: why it was not. */
   apply(object: unknown): E.Either<ReadonlyArray<StatusCause>, DataPlaneService>
-  /** `false`: there is none of this name. */
+  /** Deletes at once, whatever finalizers there are. `false`: there is none of this name. */
   delete(name: string): boolean
   /** Makes these the only ones. Bad ones are in the next snapshot's `rejected`, while the last good one of the name serves. */
   replace(objects: Iterable<unknown>): void
 }
 
-/** What the source, not the object's author, decides. */
-interface Managed {
-  readonly uid: string
-  readonly creationTimestamp: string
-  readonly generation: number
-  readonly resourceVersion: string
-}
-
-interface Stored extends ServedObject {
-  readonly managed: Managed
-}
-
-/** A copy as JSON would give it: what its maker does to the object later does not reach us. */
-const copyOf = (object: unknown): E.Either<ReadonlyArray<StatusCause>, unknown> =>
-  E.tryCatch(
-    (): unknown => JSON.parse(JSON.stringify(object)),
-    () => [{ reason: 'FieldValueTypeInvalid', field: '', message: 'expected an object that can be written as JSON' }],
-  )
-
-const toFound = (object: unknown, index: number): FoundObject => ({
-  origin: nameOf(object) ?? `#${String(index + 1)}`,
-  value: E.getOrElse((): unknown => undefined)(copyOf(object)),
+const toFound = (value: unknown, index: number): FoundObject => ({
+  origin: nameOf(value) ?? `#${String(index + 1)}`,
+  value,
 })
 
 /** RFC 3339 in whole seconds. Source: metav1.Time. */
 const formatTime = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z')
 
-const withMetadata = (service: DataPlaneService, managed: Managed): DataPlaneService => ({
-  ...service,
-  metadata: { ...service.metadata, ...managed },
-})
+/** What others than the author of an object write into it: an `apply` that says nothing of it leaves it alone. */
+const keptMetadata = ({
+  generateName,
+  deletionTimestamp,
+  deletionGracePeriodSeconds,
+  finalizers,
+  ownerReferences,
+  managedFields,
+}: ObjectMeta): Partial<ObjectMeta> =>
+  Object.fromEntries(
+    Object.entries({
+      generateName,
+      deletionTimestamp,
+      deletionGracePeriodSeconds,
+      finalizers,
+      ownerReferences,
+      managedFields,
+    }).filter(([, field]) => field !== undefined),
+  )
 
 /**
  * DataPlaneService objects held in memory. Metadata as the Kubernetes API server keeps it: `uid` and `creationTimestamp` are
@@ -62,95 +64,123 @@ export const memorySource = (
   initial: Iterable<unknown> = [],
   { now = Date.now }: MemorySourceOptions = {},
 ): MemorySource => {
-  const notifiers = new Set<() => void>()
-  let stored = new Map<string, Stored>()
+  const store = createStore({ now })
   let rejected: ReadonlyArray<RejectedObject> = []
+  let isReplacing = false
   let snapshot: Snapshot | undefined
-  let revision = 0
 
-  const currentSnapshot = (): Snapshot =>
-    (snapshot ??= { services: [...stored.values()].map(({ service }) => service), rejected })
+  const broadcast = createBroadcast({
+    snapshot: () => (snapshot ??= { services: serving.services(), rejected }),
+    errors: () => [],
+    origin: 'memory',
+  })
 
   const changed = (): void => {
     snapshot = undefined
-    for (const notify of notifiers) notify()
+    broadcast.notify()
   }
 
-  const create = (service: DataPlaneService): Managed => ({
-    uid: service.metadata.uid ?? randomUUID(),
-    creationTimestamp: service.metadata.creationTimestamp ?? formatTime(now()),
-    generation: 1,
-    resourceVersion: String(++revision),
-  })
-
-  const update = (old: Stored, service: DataPlaneService): Managed => ({
-    ...old.managed,
-    generation: old.managed.generation + (isDeepStrictEqual(old.service.spec, service.spec) ? 0 : 1),
-    resourceVersion: String(++revision),
-  })
-
-  const toStored = ({ origin, service }: ServedObject): Stored => {
-    const old = stored.get(service.metadata.name)
-    if (old !== undefined && isDeepStrictEqual(old.service, withMetadata(service, old.managed))) return old
-    const managed = old === undefined ? create(service) : update(old, service)
-    return { origin, service: withMetadata(service, managed), managed }
-  }
-
-  const forget = (name: string): boolean => {
+  const judge = (name: string): boolean => {
     const others = rejected.filter((object) => object.name !== name)
-    const isForgotten = others.length < rejected.length
-    rejected = others
-    return isForgotten
+    const causes = serving.faultOf(name)
+    const isSame = causes === undefined && others.length === rejected.length
+    rejected = causes === undefined ? others : [...others, { origin: name, name, causes }]
+    return !isSame
   }
 
-  const put = (service: DataPlaneService): DataPlaneService => {
-    const { name } = service.metadata
-    const old = stored.get(name)
-    const next = toStored({ origin: name, service })
-    stored.set(name, next)
-    if (forget(name) || next !== old) changed()
-    return next.service
+  const serving = createServing(store, (name, isChanged) => {
+    if (!isReplacing && isChanged) {
+      judge(name)
+      changed()
+    }
+  })
+
+  const created = (object: StoredObject): StoredObject => ({
+    ...object,
+    metadata: {
+      ...object.metadata,
+      uid: object.metadata.uid ?? randomUUID(),
+      creationTimestamp: object.metadata.creationTimestamp ?? formatTime(now()),
+      generation: 1,
+    },
+  })
+
+  const updated = (old: StoredObject, object: StoredObject): StoredObject => {
+    const { uid, creationTimestamp, generation = 1, resourceVersion } = old.metadata
+    return {
+      ...(old.status === undefined ? {} : { status: old.status }),
+      ...object,
+      metadata: {
+        ...keptMetadata(old.metadata),
+        ...object.metadata,
+        ...(uid === undefined ? {} : { uid }),
+        ...(creationTimestamp === undefined ? {} : { creationTimestamp }),
+        ...(resourceVersion === undefined ? {} : { resourceVersion }),
+        generation: generation + (isDeepStrictEqual(old.spec, object.spec) ? 0 : 1),
+      },
+    }
+  }
+
+  const put = (object: StoredObject): void => {
+    const { name } = object.metadata
+    const old = store.get(name)
+    const next = old === undefined ? created(object) : updated(old, object)
+    if (old === undefined || !isDeepStrictEqual(old, next)) store.swap(name, old, next)
+  }
+
+  const remove = (name: string): boolean => {
+    const old = store.get(name)
+    return old !== undefined && E.isRight(store.swap(name, old, undefined))
   }
 
   const replace = (objects: Iterable<unknown>): void => {
-    const accepted = acceptObjects([...objects].map(toFound), stored)
-    const next = new Map([...accepted.served].map(([name, object]) => [name, toStored(object)]))
-    const isSame = next.size === stored.size && [...next].every(([name, object]) => stored.get(name) === object)
-    if (isSame && isDeepStrictEqual(accepted.rejected, rejected)) return
-    stored = next
+    const accepted = acceptObjects([...objects].map(toFound))
+    const before = store.revision()
+    isReplacing = true
+    for (const { metadata } of [...store.list()]) {
+      if (!accepted.served.has(metadata.name) && !accepted.wrong.has(metadata.name)) remove(metadata.name)
+    }
+    for (const { object } of [...accepted.served.values(), ...accepted.wrong.values()])
+      if (object !== undefined) put(object)
+    isReplacing = false
+    if (store.revision() === before && isDeepStrictEqual(accepted.rejected, rejected)) return
     rejected = accepted.rejected
     changed()
   }
 
-  const subscribe = (observer: SourceObserver): Unsubscribe => {
-    let seen: Snapshot | undefined
-    let isDue = false
-    const deliver = (): void => {
-      isDue = false
-      if (!notifiers.has(notify) || seen === currentSnapshot()) return
-      seen = currentSnapshot()
-      observer.next(seen)
-    }
-    const notify = (): void => {
-      if (!isDue) queueMicrotask(deliver)
-      isDue = true
-    }
-    notifiers.add(notify)
-    notify()
-    return () => {
-      notifiers.delete(notify)
-      return Promise.resolve()
-    }
+  const { swap, ...reads } = store
+  const objects: ObjectStore = {
+    ...reads,
+    ready: Promise.resolve(),
+    commit:
+      (...change) =>
+      () =>
+        Promise.resolve(swap(...change)),
   }
 
   replace(initial)
   return {
-    subscribe,
+    objects,
+    updateStatus: updateStatusOf(objects),
     replace,
-    apply: (object) => pipe(copyOf(object), E.flatMap(acceptObject), E.map(put)),
+    subscribe: (observer) => {
+      const leave = broadcast.add(observer)
+      return () => {
+        leave()
+        return Promise.resolve()
+      }
+    },
+    apply: (given) => {
+      const { object, service } = examine(given)
+      if (E.isLeft(service) || object === undefined) return service
+      const { name } = object.metadata
+      put(object)
+      if (judge(name)) changed()
+      return E.right(serving.serviceOf(name) ?? service.right)
+    },
     delete: (name) => {
-      const isDeleted = stored.delete(name)
-      if (forget(name) || isDeleted) changed()
+      const isDeleted = remove(name)
+      if (judge(name)) changed()
       return isDeleted
     },
   }

@@ -332,7 +332,7 @@ test('reports what its subscriber throws, and reads on', async (t) => {
     })
     t.teardown(unsubscribe)
   })
-  t.deepEqual(errors, ['expected to read every file, got an unexpected error', new Error('not ready')])
+  t.deepEqual(errors, ['expected a subscriber that takes every snapshot, got an error', new Error('not ready')])
 })
 
 test('lets a __proto__ key harm nobody', async (t) => {

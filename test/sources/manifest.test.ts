@@ -5,7 +5,7 @@ import { readManifest, toSnapshot } from '../../src/sources/manifest.ts'
 import { manifest } from './recorder.ts'
 
 const read = (name: string, items: string) =>
-  readManifest({ name, text: E.right(`{"kind":"List","items":[${items}]}`) }, undefined, new Map())
+  readManifest({ name, text: E.right(`{"kind":"List","items":[${items}]}`) })
 
 const repeat = (count: number, item: (index: number) => string): string =>
   Array.from({ length: count }, (_, index) => item(index)).join()
