@@ -16,7 +16,7 @@ import { logger } from './logger.ts'
 const examples = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url))
 
 const aggregator = dataPlaneAggregator({
-  source: fileSource(examples('dataplaneservices')),
+  source: fileSource(process.argv[2] ?? examples('dataplaneservices')), // kubectl writes here
   plugins: pluginDirectory(examples('plugins'), { logger }),
   contexts: provisionedContexts(examples('datasources.yml'), { logger }),
   logger,
@@ -24,6 +24,8 @@ const aggregator = dataPlaneAggregator({
 
 const app = express()
 app.use(aggregator) // first in the request path
+app.use('/livez', aggregator.livez)
+app.use('/readyz', aggregator.readyz)
 app.use(kubeAggregator) // whatever nobody claims arrives here, untouched
 
 const server = createServer(app)

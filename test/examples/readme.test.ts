@@ -32,6 +32,13 @@ test('names commands that exist, and the line that the example prints', async (t
     'npm ci && npm start',
     'npm ci && npm test',
     'npm install dataplane-aggregator express',
+    // typed in test/interop, where there is a kubectl
+    [
+      'export KUBECONFIG=examples/kubeconfig.yml',
+      'kubectl apply -f examples/datasource.yml --validate=false',
+      'kubectl wait --for=condition=Available dps --all',
+      'kubectl get dps',
+    ].join('\n'),
   ])
   const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as {
     scripts: Record<string, string>
