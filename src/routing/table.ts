@@ -9,7 +9,7 @@ import {
   type ServiceType,
 } from '../api/dataplane-service.ts'
 import type { StatusCause } from '../api/status.ts'
-import { E } from '../fp.ts'
+import { E, pipe } from '../fp.ts'
 import type { RouteType, ServiceDefinition, ServiceRoute } from '../service.ts'
 import type { Verdict } from '../verdict.ts'
 import { emptyNode, everyLeaf, leafAt, overlapping, type Node } from './trie.ts'
@@ -50,8 +50,34 @@ const byAge = (a: DataPlaneService, b: DataPlaneService): number => {
   return a.metadata.name < b.metadata.name ? -1 : 1
 }
 
-const namesOf = (template: ReadonlyArray<TemplateSegment>): ReadonlyMap<number, string> =>
-  new Map(template.flatMap((segment, index) => (segment._tag === 'Param' ? [[index, segment.name] as const] : [])))
+interface Template {
+  readonly segments: ReadonlyArray<TemplateSegment>
+  readonly names: ReadonlyMap<number, string>
+}
+
+const namesOf = (segments: ReadonlyArray<TemplateSegment>): ReadonlyMap<number, string> =>
+  new Map(segments.flatMap((segment, index) => (segment._tag === 'Param' ? [[index, segment.name] as const] : [])))
+
+/** So many are kept. */
+const maxTemplates = 1000
+
+/** Thousands of objects share a few paths: each is read once. */
+const createTemplates = (): ((path: string) => E.Either<string, Template>) => {
+  const known = new Map<string, E.Either<string, Template>>()
+  return (path) => {
+    const found = known.get(path)
+    if (found !== undefined) return found
+    const template = pipe(
+      parsePathTemplate(path),
+      E.map((segments) => ({ segments, names: namesOf(segments) })),
+    )
+    if (known.size >= maxTemplates) known.clear()
+    known.set(path, template)
+    return template
+  }
+}
+
+const readTemplate = createTemplates()
 
 /**
  * A table of what we answer ourselves below our own group, which no object may claim. It is where every other table begins:
@@ -60,9 +86,10 @@ const namesOf = (template: ReadonlyArray<TemplateSegment>): ReadonlyMap<number, 
 export const ownTable = (type: OwnType, routes: ReadonlyArray<ServiceRoute>): RouteTable => {
   const root = emptyNode<Claim>()
   for (const route of routes) {
-    const template = parsePathTemplate(route.path)
+    const template = readTemplate(route.path)
     if (E.isLeft(template)) throw new TypeError(`${route.path}: ${template.left}`)
-    leafAt(root, template.right).set(route.method, { service: ownService, type, route, names: namesOf(template.right) })
+    const { segments, names } = template.right
+    leafAt(root, segments).set(route.method, { service: ownService, type, route, names })
   }
   return new Map([[`${group}/${version}`, { services: [], root, verdicts: [] }]])
 }
@@ -94,14 +121,15 @@ const conflict = (index: number, route: ServiceRoute, holder: DataPlaneService):
 
 const claim = (root: Node<Claim>, service: DataPlaneService, definitions: Definitions): Verdict => {
   const claimRoute = (entry: Service, index: number, route: ServiceRoute): ReadonlyArray<StatusCause> => {
-    const template = parsePathTemplate(route.path)
+    const template = readTemplate(route.path)
     if (E.isLeft(template)) {
       return [{ reason: 'FieldValueInvalid', field: `spec.services[${String(index)}].path`, message: template.left }]
     }
-    const claimed: Claim = { service, type: entry.type, route, names: namesOf(template.right) }
-    const holder = holderOf(root, template.right, claimed)
+    const { segments, names } = template.right
+    const claimed: Claim = { service, type: entry.type, route, names }
+    const holder = holderOf(root, segments, claimed)
     if (holder !== undefined) return [conflict(index, route, holder)]
-    leafAt(root, template.right).set(route.method, claimed)
+    leafAt(root, segments).set(route.method, claimed)
     return []
   }
   const claims = service.spec.services.flatMap((entry, index) =>

@@ -5,7 +5,8 @@ export type Leaf<A> = Map<string, A>
 
 /** A node of a segment trie: lookup costs by the length of the path, not by the number of routes. */
 export interface Node<A> {
-  readonly literals: Map<string, Node<A>>
+  /** Most nodes have none, and ten thousand objects have a hundred thousand nodes. */
+  literals: Map<string, Node<A>> | undefined
   param: Node<A> | undefined
   /** Routes that end here. */
   leaf: Leaf<A> | undefined
@@ -13,14 +14,24 @@ export interface Node<A> {
   tail: Leaf<A> | undefined
 }
 
-export const emptyNode = <A>(): Node<A> => ({ literals: new Map(), param: undefined, leaf: undefined, tail: undefined })
+export const emptyNode = <A>(): Node<A> => ({
+  literals: undefined,
+  param: undefined,
+  leaf: undefined,
+  tail: undefined,
+})
+
+const addLiteral = <A>(node: Node<A>, text: string): Node<A> => {
+  const child = emptyNode<A>()
+  node.literals ??= new Map<string, Node<A>>()
+  node.literals.set(text, child)
+  return child
+}
 
 const childOf = <A>(node: Node<A>, segment: TemplateSegment): Node<A> => {
   if (segment._tag === 'Param') return (node.param ??= emptyNode())
   if (segment._tag === 'Tail') return node
-  const child = node.literals.get(segment.text) ?? emptyNode<A>()
-  node.literals.set(segment.text, child)
-  return child
+  return node.literals?.get(segment.text) ?? addLiteral(node, segment.text)
 }
 
 /** The place of a template in the trie, made where it is missing. */
@@ -33,7 +44,7 @@ export const leafAt = <A>(root: Node<A>, template: ReadonlyArray<TemplateSegment
 export const everyLeaf = function* <A>(node: Node<A>): Generator<Leaf<A>> {
   if (node.leaf !== undefined) yield node.leaf
   if (node.tail !== undefined) yield node.tail
-  for (const child of node.literals.values()) yield* everyLeaf(child)
+  for (const child of node.literals?.values() ?? []) yield* everyLeaf(child)
   if (node.param !== undefined) yield* everyLeaf(node.param)
 }
 
@@ -53,7 +64,7 @@ export const overlapping = function* <A>(
     if (node.leaf !== undefined) yield node.leaf
     return
   }
-  const literals = segment._tag === 'Param' ? node.literals.values() : [node.literals.get(segment.text)]
+  const literals = segment._tag === 'Param' ? (node.literals?.values() ?? []) : [node.literals?.get(segment.text)]
   for (const child of literals) if (child !== undefined) yield* overlapping(child, template, index + 1)
   if (node.param !== undefined) yield* overlapping(node.param, template, index + 1)
 }
@@ -74,7 +85,7 @@ export const hits = function* <A>(
     if (node.leaf !== undefined) yield { leaf: node.leaf, taken: index }
   } else {
     const segment = segments[index]
-    const child = segment === undefined ? undefined : node.literals.get(segment)
+    const child = segment === undefined ? undefined : node.literals?.get(segment)
     if (child !== undefined) yield* hits(child, segments, index + 1)
     const isTrailingSlash = segment === '' && index === segments.length - 1
     if (node.param !== undefined && !isTrailingSlash) yield* hits(node.param, segments, index + 1)

@@ -4,6 +4,7 @@ import { comparisons, type Case } from './case.ts'
 import { frameCases } from './frames.ts'
 import { measure, type Measured } from './measure.ts'
 import { pluginCallCases } from './plugin-calls.ts'
+import { registryCases } from './registry.ts'
 import { streamCases } from './streams.ts'
 
 /** `npm run bench -- [--json] [--quick] [--only <part of a name>]` */
@@ -34,8 +35,9 @@ const measured = wanted.length === 0 ? [] : await measure(wanted, plan)
 const frames = 'frames'.includes(values.only) ? await frameCases() : []
 const streams = 'streams'.includes(values.only) ? await streamCases(plan.rounds) : []
 const calls = 'plugin call'.includes(values.only) ? await pluginCallCases(plan.rounds) : []
+const registry = 'registry'.includes(values.only) ? await registryCases(plan.rounds) : []
 
-if (values.json === true) [...measured, ...streams, ...calls, ...frames].forEach(printJson)
+if (values.json === true) [...measured, ...streams, ...calls, ...frames, ...registry].forEach(printJson)
 else {
   print(
     'requests per CPU second, of / to: more is better'.padEnd(52) + '      ratio  quartiles   by clock  CPU us of/to',
@@ -45,6 +47,8 @@ else {
   for (const { name, ratio } of streams) print(`${name.padEnd(52)}${ratio.toFixed(3).padStart(11)}`)
   print('\none call to a plugin process, of / to: more is better, but for bytes')
   for (const { name, ratio } of calls) print(`${name.padEnd(52)}${ratio.toFixed(3).padStart(11)}`)
+  print('\nthe REST API of 10,000 objects, of / to: less is better')
+  for (const { name, ratio } of registry) print(`${name.padEnd(52)}${ratio.toFixed(3).padStart(11)}`)
   print('\ntime, of / to: less is better')
   for (const { name, ratio } of frames) print(`${name.padEnd(52)}${ratio.toFixed(3).padStart(11)}`)
 }
