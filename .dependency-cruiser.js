@@ -22,7 +22,7 @@ const doors = {
   'prom-client': '^src/telemetry/',
   // What a door carries an answer out to.
   ws: '^src/express/',
-  yaml: '^src/(yaml|yaml-lines)[.]ts$',
+  yaml: '^src/(yaml|yaml-edit|yaml-lines)[.]ts$',
 }
 
 /** Matches what an import of one of the names resolves to: a file of the package or of its declarations, or a module of Node. */

@@ -21,7 +21,10 @@ export type {
   SourceError,
   SourceObserver,
   Unsubscribe,
+  WritableSource,
 } from './source.ts'
+export type { ObjectStore, StoreEvent } from './object-store.ts'
+export type { Condition, DataPlaneServiceStatus, ObjectMeta, StoredObject } from './api/object.ts'
 
 export {
   attachedPlugins,

@@ -21,6 +21,8 @@ export interface RejectedObject {
 export interface Snapshot {
   readonly services: ReadonlyArray<DataPlaneService>
   readonly rejected: ReadonlyArray<RejectedObject>
+  /** What stands between the source and its objects at present; left out: nothing that it knows of. */
+  readonly errors?: ReadonlyArray<SourceError>
 }
 
 /** Something between the source and its objects: a lost directory, a file that is not YAML. The last good state serves on. */

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 
 import { isAlias, isCollection, isMap, isScalar, isSeq, parseAllDocuments, stringify, visit } from 'yaml'
-import type { Document, Node, Pair, YAMLMap, YAMLSeq } from 'yaml'
+import type { Document, Node, Pair, Scalar, YAMLMap, YAMLSeq } from 'yaml'
 
 import { E, O, pipe } from './fp.ts'
 import { parseYaml, yamlSchema } from './yaml.ts'
@@ -36,137 +36,175 @@ const formatScalar = (value: unknown, type: string | undefined): string => {
   return type === 'PLAIN' && plain === value && /^[\w./:@-]*\w$/.test(value) ? plain : json
 }
 
+type Placed = Scalar | YAMLMap | YAMLSeq
+
+const isPlaced = (node: unknown): node is Placed => isScalar(node) || isCollection(node)
+
+const startOf = (node: unknown): number => (isPlaced(node) && node.range?.[0]) || 0
+
+/** What is written anew must not be what an alias stands for, or an alias: its author meant one thing in two places. */
+const isFree = (node: unknown): boolean => {
+  let isFound = isAlias(node)
+  if (isPlaced(node)) {
+    visit(node, {
+      Node: (_key, inner: Node) => {
+        isFound ||= isAlias(inner) || inner.anchor !== undefined
+      },
+    })
+  }
+  return !isFound
+}
+
+const keysOf = (map: YAMLMap): string[] => map.items.map(({ key }) => String(key))
+
+/** What both lists begin and end with: only what is between is to change. */
+const commonEnds = (
+  a: ReadonlyArray<unknown>,
+  b: ReadonlyArray<unknown>,
+): { readonly start: number; readonly end: number } => {
+  const shorter = Math.min(a.length, b.length)
+  let start = 0
+  while (start < shorter && isDeepStrictEqual(a[start], b[start])) start++
+  let end = 0
+  while (end < shorter - start && isDeepStrictEqual(a.at(-1 - end), b.at(-1 - end))) end++
+  return { start, end }
+}
+
+/** All of them, or nothing. */
+const together = (parts: ReadonlyArray<Splices>): Splices => {
+  const all: Splice[] = []
+  for (const part of parts) {
+    if (part === undefined) return undefined
+    all.push(...part)
+  }
+  return all
+}
+
+/** Comment lines and blank ones, the dash of an item, and what may stand between it and the item. */
+const dash = /^((?:[ \t]*(?:#.*)?\r?\n)*)( *)-(?:[ \t]*(?:#.*)?\r?\n)*[ \t]*$/
+
 /** Turns the text of one document into that of another value, and leaves alone what is equal in both. */
 const createEditor = (text: string, document: Document) => {
+  const { contents } = document
+  const isJson = isCollection(contents) && contents.flow === true
+  const valueOf = (node: unknown): unknown => (isPlaced(node) || isAlias(node) ? node.toJS(document) : node)
   const lineStart = (offset: number): number => text.lastIndexOf('\n', offset - 1) + 1
   const lineEnd = (offset: number): number => {
     if (offset > 0 && text[offset - 1] === '\n') return offset
     const end = text.indexOf('\n', offset)
     return end === -1 ? text.length : end + 1
   }
-  const startOf = (node: unknown): number => ((isScalar(node) || isCollection(node)) && node.range?.[0]) || 0
-  const isBlank = (start: number, end: number, pattern = /^ *$/): boolean => pattern.test(text.slice(start, end))
-  const endOf = (node: unknown): number =>
-    isScalar(node) || isCollection(node) || isAlias(node) ? lineEnd(node.range?.[1] ?? 0) : 0
+  const endOf = (node: unknown): number => (isPlaced(node) || isAlias(node) ? lineEnd(node.range?.[1] ?? 0) : 0)
   const endOfPair = ({ key, value }: Pair): number => Math.max(endOf(key), endOf(value))
   const insertion = (offset: number, inserted: string): Splice => {
     const isOpen = offset > 0 && text[offset - 1] !== '\n'
     return { start: offset, end: offset, text: isOpen ? `\n${inserted}` : inserted }
   }
 
-  /** What is written anew must not be what an alias stands for, or an alias: its author meant one thing in two places. */
-  const isFree = (node: unknown): boolean => {
-    let isFound = false
-    if (isScalar(node) || isCollection(node) || isAlias(node)) {
-      visit(node, {
-        Node: (_key, inner: Node) => {
-          isFound ||= isAlias(inner) || inner.anchor !== undefined
-        },
-      })
-    }
-    return !isFound
-  }
-
   /** On several lines where it was so, in a text that is JSON; flow style within block style needs other indents. */
   const formatFlow = (value: unknown, start: number, end: number): string => {
-    const { contents } = document
-    if (!isCollection(contents) || contents.flow !== true || !text.slice(start, end).includes('\n')) {
-      return JSON.stringify(value)
-    }
+    if (!isJson || !text.slice(start, end).includes('\n')) return JSON.stringify(value)
     const [, unit] = /\n([ \t]+)/.exec(text.slice(startOf(contents))) ?? []
     const [indent = ''] = /^[ \t]*/.exec(text.slice(lineStart(start))) ?? []
     return JSON.stringify(value, undefined, unit).replaceAll('\n', `\n${indent}`)
   }
 
-  const editPairs = (map: YAMLMap, fields: Fields): Splices => {
-    const splices: Splice[] = []
-    const column = startOf(map.items[0]?.key) - lineStart(startOf(map.items[0]?.key))
-    for (const [index, pair] of map.items.entries()) {
-      const { key, value } = pair
-      if (!isScalar(key) || typeof key.value !== 'string') return undefined
-      if (!Object.hasOwn(fields, key.value)) {
-        const before = map.items[index - 1]
-        if (map.flow === true || !isBlank(lineStart(startOf(key)), startOf(key)) || !isFree(value)) return undefined
-        const start = before === undefined ? lineStart(startOf(key)) : endOfPair(before)
-        splices.push({ start, end: endOfPair(pair), text: '' })
-        continue
-      }
-      const inner = edit(value, fields[key.value], map.flow === true)
-      if (inner === undefined && (map.flow === true || !isFree(value))) return undefined
-      if (inner !== undefined) splices.push(...inner)
-      else {
-        const whole = indented({ [key.value]: fields[key.value] }, column).trimStart()
-        splices.push({ start: startOf(key), end: endOfPair(pair), text: whole })
-      }
+  const editFlow = (node: unknown, value: unknown): Splices => {
+    if (isDeepStrictEqual(valueOf(node), value)) return []
+    if (!isPlaced(node) || !node.range) return undefined
+    if (isSeq(node) && Array.isArray(value) && node.items.length === value.length) {
+      return together(node.items.map((item, index) => editFlow(item, value[index])))
     }
-    const known = new Set(map.items.map(({ key }) => (isScalar(key) ? key.value : undefined)))
-    const added = Object.entries(fields).filter(([key]) => !known.has(key))
-    if (added.length === 0) return known.size > 0 && Object.keys(fields).length === 0 ? undefined : splices
-    const last = map.items.at(-1)
-    if (map.flow === true || last === undefined) return undefined
-    return [...splices, insertion(endOfPair(last), indented(Object.fromEntries(added), column))]
+    if (isMap(node) && isFields(value) && isDeepStrictEqual(keysOf(node).sort(), Object.keys(value).sort())) {
+      return together(node.items.map((pair) => editFlow(pair.value, value[String(pair.key)])))
+    }
+    const [start, end] = node.range
+    if (!isFree(node)) return undefined
+    const isQuoted = isScalar(node) && node.type === 'QUOTE_SINGLE'
+    return [{ start, end, text: isQuoted ? formatScalar(value, node.type) : formatFlow(value, start, end) }]
+  }
+
+  const editPair = (pair: Pair, key: string, value: unknown): Splices => {
+    const inner = edit(pair.value, value)
+    if (inner !== undefined || !isFree(pair.value)) return inner
+    const start = startOf(pair.key)
+    return [{ start, end: endOfPair(pair), text: indented({ [key]: value }, start - lineStart(start)).trimStart() }]
+  }
+
+  const removePair = (pair: Pair, before: Pair | undefined): Splices => {
+    const [start, line] = [startOf(pair.key), lineStart(startOf(pair.key))]
+    if (text.slice(line, start).trim() !== '' || !isFree(pair.value)) return undefined
+    return [{ start: before === undefined ? line : endOfPair(before), end: endOfPair(pair), text: '' }]
+  }
+
+  const editPairs = ({ items }: YAMLMap, fields: Fields): Splices => {
+    const [first, last] = [items[0], items.at(-1)]
+    const known = items.map(({ key }) => (isScalar(key) && typeof key.value === 'string' ? key.value : undefined))
+    if (first === undefined || last === undefined || Object.keys(fields).length === 0) return undefined
+    const parts = items.map((pair, index) => {
+      const key = known[index]
+      if (key === undefined) return undefined
+      return Object.hasOwn(fields, key) ? editPair(pair, key, fields[key]) : removePair(pair, items[index - 1])
+    })
+    const added = Object.entries(fields).filter(([key]) => !known.includes(key))
+    const column = startOf(first.key) - lineStart(startOf(first.key))
+    const end = added.length === 0 ? [] : [insertion(endOfPair(last), indented(Object.fromEntries(added), column))]
+    return together([...parts, end])
+  }
+
+  /** Where the lines of the items' dashes begin. */
+  const dashLines = (items: ReadonlyArray<unknown>, start: number): ReadonlyArray<number> | undefined => {
+    const lines: number[] = []
+    for (const [index, item] of items.entries()) {
+      const from = index === 0 ? lineStart(start) : endOf(items[index - 1])
+      const found = dash.exec(text.slice(from, startOf(item)))
+      if (found === null) return undefined
+      lines.push(from + (found[1] ?? '').length)
+    }
+    return lines
   }
 
   const editItems = (seq: YAMLSeq, values: ReadonlyArray<unknown>): Splices => {
     const { items } = seq
-    if (items.length === 0 || values.length === 0) return undefined
-    const isSame = (item: unknown, value: unknown): boolean => isDeepStrictEqual(valueOf(item), value)
-    let start = 0
-    while (start < Math.min(items.length, values.length) && isSame(items[start], values[start])) start++
-    let end = 0
-    const rest = Math.min(items.length, values.length) - start
-    while (end < rest && isSame(items[items.length - 1 - end], values[values.length - 1 - end])) end++
-    const [old, young] = [items.slice(start, items.length - end), values.slice(start, values.length - end)]
-    if (seq.flow === true && old.length !== young.length) return undefined
-    const lines = items.map((item) => lineStart(startOf(item)))
-    if (seq.flow !== true && !items.every((item, i) => isBlank(lines[i] ?? 0, startOf(item), /^ *- +$/)))
-      return undefined
-    const column = text.indexOf('-', lines[0]) - (lines[0] ?? 0)
-    const endAt = (index: number): number => (index < 0 ? (lines[0] ?? 0) : endOf(items[index]))
-    const splices: Splice[] = []
-    for (const [index, item] of old.entries()) {
-      const inner = index < young.length ? edit(item, young[index], seq.flow === true) : undefined
-      if (inner === undefined && (seq.flow === true || !isFree(item))) return undefined
-      if (inner !== undefined) splices.push(...inner)
-      else if (index >= young.length)
-        splices.push({ start: endAt(start + index - 1), end: endAt(start + index), text: '' })
-      else
-        splices.push({
-          start: lines[start + index] ?? 0,
-          end: endAt(start + index),
-          text: indented([young[index]], column),
-        })
-    }
+    const lines = dashLines(items, startOf(seq))
+    const first = lines?.[0]
+    if (lines === undefined || first === undefined || values.length === 0) return undefined
+    const column = text.indexOf('-', first) - first
+    const { start, end } = commonEnds(items.map(valueOf), values)
+    const old = items.slice(start, items.length - end)
+    const young = values.slice(start, values.length - end)
+    const endAt = (index: number): number => (index < 0 ? first : endOf(items[index]))
+    const parts = old.map((item, index): Splices => {
+      const inner = index < young.length ? edit(item, young[index]) : undefined
+      if (inner !== undefined || !isFree(item)) return inner
+      const place = start + index
+      // An item that goes takes along what is said above it.
+      return index < young.length
+        ? [{ start: lines[place] ?? 0, end: endAt(place), text: indented([young[index]], column) }]
+        : [{ start: endAt(place - 1), end: endAt(place), text: '' }]
+    })
     const added = young.slice(old.length)
-    if (added.length === 0) return splices
-    return [...splices, insertion(endAt(start + old.length - 1), indented(added, column))]
+    const more = added.length === 0 ? [] : [insertion(endAt(start + old.length - 1), indented(added, column))]
+    return together([...parts, more])
   }
 
-  const valueOf = (node: unknown): unknown =>
-    isScalar(node) || isCollection(node) || isAlias(node) ? node.toJS(document) : node
-
-  const edit = (node: unknown, value: unknown, isFlow: boolean): Splices => {
-    if (isDeepStrictEqual(valueOf(node), value)) return []
-    const inner =
-      isMap(node) && isFields(value)
-        ? editPairs(node, value)
-        : isSeq(node) && Array.isArray(value)
-          ? editItems(node, value)
-          : undefined
-    if (inner !== undefined) return inner
-    if ((!isScalar(node) && !isCollection(node)) || !node.range || !isFree(node)) return undefined
-    const [start, end] = node.range
-    const isFlowNode = isFlow || (isCollection(node) && node.flow === true)
-    if (isFlowNode && !(isScalar(node) && node.type === 'QUOTE_SINGLE'))
-      return [{ start, end, text: formatFlow(value, start, end) }]
-    const isLine = isScalar(node) && node.type !== 'BLOCK_LITERAL' && node.type !== 'BLOCK_FOLDED' && end > start
-    if (!isLine || (typeof value === 'object' && value !== null)) return undefined
+  const editScalar = (node: Scalar, value: unknown): Splices => {
+    const [start, end] = node.range ?? [0, 0]
+    const isBlock = node.type === 'BLOCK_LITERAL' || node.type === 'BLOCK_FOLDED'
+    if (isBlock || start === end || !isFree(node) || (typeof value === 'object' && value !== null)) return undefined
     return [{ start, end, text: formatScalar(value, node.type) }]
   }
 
+  const edit = (node: unknown, value: unknown): Splices => {
+    if (isDeepStrictEqual(valueOf(node), value)) return []
+    if (isCollection(node) && node.flow === true) return editFlow(node, value)
+    if (isMap(node) && isFields(value)) return editPairs(node, value)
+    if (isSeq(node) && Array.isArray(value)) return editItems(node, value)
+    return isScalar(node) ? editScalar(node, value) : undefined
+  }
+
   return (value: unknown): Splices => {
-    const { contents } = document
-    const splices = edit(contents, value, false)
+    const splices = edit(contents, value)
     if (splices !== undefined || contents === null || !isFree(contents)) return splices
     return [{ start: startOf(contents), end: endOf(contents), text: formatYaml(value) }]
   }

@@ -69,7 +69,7 @@ const checkPlugin = ({ service }: Verdict, plugins: InstalledPlugins): ReadonlyA
  * lines: YAML, kinds and fields, duplicate names, conflicting claims, missing plugins. Pure.
  */
 export const lint = (files: ReadonlyArray<TextFile>, plugins?: InstalledPlugins): ReadonlyArray<Problem> => {
-  const manifests = files.map((file): Manifest => readManifest(file, undefined, new Map()))
+  const manifests = files.map((file): Manifest => readManifest(file))
   const { services, rejected } = toSnapshot(manifests)
   const verdicts = verdictsOf(compile(services, serviceDefinitions({ encodeQueryData, encodeFrame })))
   const originOf = new Map(

@@ -58,7 +58,7 @@ const runLint = async (dir: string, plugins: string | undefined): Promise<Outcom
 const runExplain = async (dir: string, method: string, url: string): Promise<Outcome> => {
   const files = await readFiles(dir)
   if (E.isLeft(files)) return misuse(files.left)
-  const { services, rejected } = toSnapshot(files.right.map((file) => readManifest(file, undefined, new Map())))
+  const { services, rejected } = toSnapshot(files.right.map((file) => readManifest(file)))
   const table = compile(services, serviceDefinitions({ encodeQueryData, encodeFrame }))
   const registry = { verdicts: verdictsOf(table), rejected }
   const options = { table, claims: claimsOf(table), registry, layers: layerNames }

@@ -131,7 +131,11 @@ export const liveTable = (source: DataPlaneServiceSource, options: LiveTableOpti
     resolveFirst = resolve
   })
 
-  const read = ({ services: given, rejected = [] }: Snapshot): State & { readonly touched: ReadonlyArray<string> } => {
+  const read = ({
+    services: given,
+    rejected = [],
+    errors = [],
+  }: Snapshot): State & { readonly touched: ReadonlyArray<string> } => {
     // a copy: the source may go on to change its own
     const services = [...given]
     const { gone, come } = changesBetween(state.services, services)
@@ -148,11 +152,13 @@ export const liveTable = (source: DataPlaneServiceSource, options: LiveTableOpti
       .filter(E.isRight)
       .map(({ right }) => right)
     for (const service of gone) checked.delete(service)
+    const sourceError = errors.at(-1)
     return {
       ...recompile(state.table, { gone: served, come: good }, definitions),
       services,
       bad,
       rejected: [...rejected],
+      ...(sourceError === undefined ? {} : { sourceError }),
     }
   }
 

@@ -44,7 +44,8 @@ export const isManifest = (name: string): boolean => /\.(ya?ml|json)$/.test(name
 const isSameSnapshot = (a: Snapshot, b: Snapshot): boolean =>
   a.services.length === b.services.length &&
   a.services.every((service, index) => service === b.services[index]) &&
-  isDeepStrictEqual(a.rejected, b.rejected)
+  isDeepStrictEqual(a.rejected, b.rejected) &&
+  isDeepStrictEqual(a.errors, b.errors)
 
 /** Conditions are written often, and are on no disk: they need none. */
 const isOfStatusOnly = (a: StoredObject | undefined, b: StoredObject | undefined): boolean =>
@@ -82,13 +83,13 @@ export const createFolder = (options: FolderOptions): Folder => {
       if (isOther) store.swap(name, present, undefined)
       store.swap(name, store.get(name), next)
     }
-    isDirty = true
   }
 
   const read = async (): Promise<void> => {
     const files = await readFiles()
     pathError = E.isLeft(files) ? files.left : undefined
     if (E.isRight(files)) settle(catalog.replaceAll(files.right))
+    isDirty = true
   }
 
   const textOf = (
@@ -123,13 +124,15 @@ export const createFolder = (options: FolderOptions): Folder => {
     if (!isFollowed()) await read()
     for (let attempt = 1; attempt <= maxAttempts; attempt++) {
       if (store.get(name) !== expected) break
-      if (isOfStatusOnly(expected, next) || next === expected) return store.swap(name, expected, next)
+      const isMisnamed = next !== undefined && next.metadata.name !== name
+      if (isMisnamed || next === expected || isOfStatusOnly(expected, next)) return store.swap(name, expected, next)
       const change = textOf(name, expected, next)
       if (E.isLeft(change)) return change
       const written = await write(change.right)
       if (E.isRight(written)) {
         const stored = store.swap(name, expected, next)
         settle(written.right)
+        isDirty = true
         return stored
       }
       if (written.left !== 'changed') return E.left(nameIn(written.left, name))
@@ -138,6 +141,20 @@ export const createFolder = (options: FolderOptions): Folder => {
       return E.left(forbiddenFor(name, `"${change.right.file}" is there already, and holds something else`))
     }
     return E.left(staleObject(name))
+  }
+
+  const errors = (): ReadonlyArray<SourceError> => [
+    ...(pathError === undefined ? [] : [{ message: pathError, origin: basename(path) }]),
+    ...[...catalog.broken()].map(([origin, message]) => ({ message, origin })),
+  ]
+
+  const current = (): Snapshot => {
+    const present = errors()
+    return {
+      services: serving.services(),
+      rejected: catalog.rejected(),
+      ...(present.length === 0 ? {} : { errors: present }),
+    }
   }
 
   const { swap: _swap, ...reads } = store
@@ -154,15 +171,12 @@ export const createFolder = (options: FolderOptions): Folder => {
     objects,
     read: () => inTurn(read).finally(onChange),
     snapshot: () => {
-      const next = isDirty ? { services: serving.services(), rejected: catalog.rejected() } : snapshot
+      const next = isDirty ? current() : snapshot
       if (!isSameSnapshot(snapshot, next)) snapshot = next
       isDirty = false
       return snapshot
     },
-    errors: () => [
-      ...(pathError === undefined ? [] : [{ message: pathError, origin: basename(path) }]),
-      ...[...catalog.broken()].map(([origin, message]) => ({ message, origin })),
-    ],
+    errors,
     idle: () => inTurn(() => Promise.resolve()),
   }
 }

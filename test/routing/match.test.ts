@@ -197,7 +197,7 @@ test('goes through ten thousand segments and 64 KB of any kind', (t) => {
 
 const nodesOf = function* <A>(node: Node<A>): Generator<Node<A>> {
   yield node
-  for (const child of [...node.literals.values(), node.param]) if (child !== undefined) yield* nodesOf(child)
+  for (const child of [...(node.literals?.values() ?? []), node.param]) if (child !== undefined) yield* nodesOf(child)
 }
 
 test('looks up no more than the segments of the path, however many claims there are', (t) => {
@@ -208,11 +208,13 @@ test('looks up no more than the segments of the path, however many claims there 
   )
   let looked = 0
   for (const { literals } of nodesOf(table.get('p.example.com/v1')?.root ?? emptyNode<Claim>())) {
+    if (literals === undefined) continue
     literals.get = (key) => {
       looked++
       return Map.prototype.get.call(literals, key) as Node<Claim> | undefined
     }
   }
   t.is(ask(table, 'GET', `${ns}/r1/7/x`), 'GET /r1/{id}/x')
-  t.is(looked, 5)
+  // of five segments, two are parameters where no literal is
+  t.is(looked, 3)
 })

@@ -1,10 +1,10 @@
 import type { ExecutionContext, TestFn } from 'ava'
 
-import type { DataPlaneServiceSource } from '../../src/source.ts'
+import type { WritableSource } from '../../src/source.ts'
 import { badManifest, manifest, namesOf, record, serves, versionOf, type Recorder } from './recorder.ts'
 
 export interface SourceUnderTest {
-  readonly source: DataPlaneServiceSource
+  readonly source: WritableSource
   /** Makes these objects all that the source has. */
   readonly replace: (objects: ReadonlyArray<unknown>) => Promise<void>
 }

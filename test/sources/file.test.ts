@@ -8,6 +8,7 @@ import test, { type ExecutionContext } from 'ava'
 import { fileSource, type FileSourceOptions } from '../../src/sources/index.ts'
 import { createWatch } from '../../src/watch.ts'
 import { testContract } from './contract.ts'
+import { testObjects } from './objects-contract.ts'
 import { badManifest, manifest, namesOf, record, serves, versionOf, type Recorder } from './recorder.ts'
 
 const makeDirectory = async (t: ExecutionContext): Promise<string> => {
@@ -43,12 +44,15 @@ const begin = async (t: ExecutionContext, files: Readonly<Record<string, string>
   return { dir, put, recorder, first: await recorder.snapshotAt(0) }
 }
 
-testContract(test, 'fileSource', async (t, initial) => {
+const create = async (t: ExecutionContext, initial: ReadonlyArray<unknown>) => {
   const dir = await makeDirectory(t)
   const replace = (objects: ReadonlyArray<unknown>): Promise<void> => place(dir, 'objects.yml', toText(...objects))
   await replace(initial)
   return { source: fileSource(dir, quick), replace }
-})
+}
+
+testContract(test, 'fileSource', create)
+testObjects(test, 'fileSource', create)
 
 test('reads .yml, .yaml and .json, several documents and lists, and nothing else', async (t) => {
   const { dir, first, recorder } = await begin(t, {
@@ -238,7 +242,8 @@ test('begins empty without its directory, reports that once, and follows it when
   const parent = await makeDirectory(t)
   const dir = join(parent, 'services')
   const recorder = watched(t, dir)
-  t.deepEqual(await recorder.snapshotAt(0), { services: [], rejected: [] })
+  const missing = { message: 'expected a readable file or directory, got ENOENT', origin: 'services' }
+  t.deepEqual(await recorder.snapshotAt(0), { services: [], rejected: [], errors: [missing] })
   t.deepEqual(
     recorder.errors.map(({ origin }) => origin),
     ['services'],
@@ -247,6 +252,20 @@ test('begins empty without its directory, reports that once, and follows it when
   await writeFile(join(dir, 'a.yml'), toText(manifest('a')))
   await recorder.snapshot(serves('a'))
   t.is(recorder.errors.length, 1)
+})
+
+test('tells in a snapshot when a file is whole again, though its objects are those that served on', async (t) => {
+  const dir = await makeDirectory(t)
+  await writeFile(join(dir, 'a.yml'), toText(manifest('a')))
+  const recorder = watched(t, dir)
+  await recorder.snapshotAt(0)
+  await writeFile(join(dir, 'a.yml'), 'a: [')
+  const broken = await recorder.snapshotAt(1)
+  t.is(broken.errors?.[0]?.origin, 'a.yml')
+  await writeFile(join(dir, 'a.yml'), toText(manifest('a')))
+  const whole = await recorder.snapshotAt(2)
+  t.is(whole.errors, undefined)
+  t.deepEqual(whole.services, broken.services)
 })
 
 test('reports a missing directory once, however often it looks', async (t) => {

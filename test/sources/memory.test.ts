@@ -1,20 +1,24 @@
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 
 import { E } from '../../src/fp.ts'
 import { memorySource } from '../../src/sources/index.ts'
 import { testContract } from './contract.ts'
+import { testObjects } from './objects-contract.ts'
 import { badManifest, manifest, namesOf, record } from './recorder.ts'
 
-testContract(test, 'memorySource', (_t, initial) => {
+const create = (_t: ExecutionContext, initial: ReadonlyArray<unknown>) => {
   const source = memorySource(initial)
   return Promise.resolve({
     source,
-    replace: (objects) => {
+    replace: (objects: ReadonlyArray<unknown>) => {
       source.replace(objects)
       return Promise.resolve()
     },
   })
-})
+}
+
+testContract(test, 'memorySource', create)
+testObjects(test, 'memorySource', create)
 
 const rightOf = <A>(either: E.Either<unknown, A>): A => {
   if (E.isLeft(either)) throw new Error(`expected a right, got ${JSON.stringify(either.left)}`)
@@ -27,14 +31,15 @@ test('sets what the API server would set at creation', (t) => {
   const source = memorySource([], { now: () => Date.UTC(2026, 0, 2, 3, 4, 5, 678) })
   const { metadata } = rightOf(source.apply(manifest('a')))
   t.regex(metadata.uid ?? '', /^[0-9a-f-]{36}$/)
-  t.like(metadata, { name: 'a', creationTimestamp: '2026-01-02T03:04:05Z', generation: 1, resourceVersion: '1' })
+  t.like(metadata, { name: 'a', creationTimestamp: '2026-01-02T03:04:05Z', generation: 1 })
+  t.is(metadata.resourceVersion, String(source.objects.revision()))
 })
 
 test('keeps a given uid and creationTimestamp, but counts generation and resourceVersion itself', (t) => {
   const source = memorySource()
   const given = { uid: 'u', creationTimestamp: '2020-01-01T00:00:00Z', generation: 7, resourceVersion: '900' }
   const { metadata } = rightOf(source.apply(withMetadata('a', given)))
-  t.deepEqual(metadata, { name: 'a', ...given, generation: 1, resourceVersion: '1' })
+  t.deepEqual(metadata, { name: 'a', ...given, generation: 1, resourceVersion: String(source.objects.revision()) })
 })
 
 test('takes a null creationTimestamp, as kubectl writes it, for none', (t) => {
@@ -50,9 +55,10 @@ test('raises generation with the spec, resourceVersion with anything, and never 
   const changed = rightOf(source.apply({ ...manifest('a', 'v2') })).metadata
   t.like(labelled, { uid: created.uid, creationTimestamp: created.creationTimestamp, generation: 1 })
   t.like(changed, { uid: created.uid, creationTimestamp: created.creationTimestamp, generation: 2 })
+  const versions = [created, labelled, changed].map((m) => Number(m.resourceVersion))
   t.deepEqual(
-    [created, labelled, changed].map((m) => m.resourceVersion),
-    ['1', '2', '3'],
+    versions.map((version) => version - (versions[0] ?? 0)),
+    [0, 1, 2],
   )
   t.is(changed.labels, undefined)
 })
@@ -114,4 +120,24 @@ test('refuses an object that contains itself', async (t) => {
   t.is(E.isLeft(refused) && refused.left[0]?.message, 'expected an object that can be written as JSON')
   const { rejected } = await record(memorySource([object])).snapshotAt(0)
   t.is(rejected[0]?.origin, 'a')
+})
+
+test('keeps what others wrote into an object when it is applied again, unless it says so itself', (t) => {
+  const managedFields = [{ manager: 'kubectl', operation: 'Apply' }]
+  const books = { finalizers: ['example.com/hold'], managedFields, deletionTimestamp: '2026-01-01T00:00:00Z' }
+  const status = { conditions: [] }
+  const source = memorySource([{ ...withMetadata('a', { ...books, labels: { x: 'y' } }), status }])
+  source.apply(manifest('a', 'v2'))
+  t.like(source.objects.get('a'), { metadata: { ...books, generation: 2 }, status })
+  t.is(source.objects.get('a')?.metadata.labels, undefined)
+  source.apply(withMetadata('a', { finalizers: [] }))
+  t.deepEqual(source.objects.get('a')?.metadata.finalizers, [])
+})
+
+test('shows a commit at once, in the very step that runs it', (t) => {
+  const { objects } = memorySource()
+  const commit = objects.commit('a', undefined, manifest('a'))
+  t.is(objects.get('a'), undefined)
+  void commit()
+  t.is(objects.get('a')?.metadata.name, 'a')
 })
