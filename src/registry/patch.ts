@@ -3,7 +3,7 @@ import { badRequest, type AggregatorError } from '../errors.ts'
 import { E } from '../fp.ts'
 import { parseYaml } from '../yaml.ts'
 import { applyJsonPatch } from './json-patch-apply.ts'
-import { isDeeperThan, isObject, maxDepth, parseJson, textOf, type JsonObject } from './json-value.ts'
+import { isDeeperThan, isObject, maxDepth, own, parseJson, textOf, type JsonObject } from './json-value.ts'
 import { mergePatch } from './merge-patch.ts'
 import { strategicPatch } from './strategic-patch.ts'
 
@@ -63,16 +63,23 @@ const oneDocument = (text: string): E.Either<string, unknown> =>
     return isDeeperThan(document, maxDepth) ? E.left('expected a shallow object, got a deep one') : E.right(document)
   })(parseYaml(text))
 
+const named = (applied: JsonObject, name: string): JsonObject => {
+  const metadata = own(applied, 'metadata') ?? {}
+  return isObject(metadata) && (own(metadata, 'name') ?? '') === ''
+    ? { ...applied, metadata: { ...metadata, name } }
+    : applied
+}
+
 /**
- * The object in the body of a server-side apply, YAML or JSON. Fails with BadRequest. JSON is tried first: it is YAML too, and a
- * hundred times faster to read as what it is.
+ * The object in the body of a server-side apply, YAML or JSON, with the name of the URL if it has none. Fails with BadRequest. JSON is
+ * tried first: it is YAML too, and a hundred times faster to read as what it is.
  */
-export const parseApplied = (body: Uint8Array): E.Either<AggregatorError, JsonObject> => {
+export const parseApplied = (body: Uint8Array, name: string): E.Either<AggregatorError, JsonObject> => {
   const parsed = E.flatMap((text: string) => {
     const json = parseJson(text)
     return E.isRight(json) ? json : oneDocument(text)
   })(textOf(body))
   return E.flatMap((value: unknown) =>
-    isObject(value) ? E.right(value) : E.left(undecodable('expected an object, got something else')),
+    isObject(value) ? E.right(named(value, name)) : E.left(undecodable('expected an object, got something else')),
   )(E.mapLeft(undecodable)(parsed))
 }

@@ -117,8 +117,8 @@ const toStored = (value: unknown): E.Either<AggregatorError, StoredObject> => {
 
 /**
  * The live object with what is applied, and its managedFields; what the same manager applied before and leaves out now goes, unless
- * somebody else owns it too. Only the schema is checked: metadata's rules and validation come after. Give the name of the URL to
- * `applied` before. Fails with BadRequest, Conflict (unless forced). Source: FieldManager.Apply of apimachinery. Pure.
+ * somebody else owns it too. Only the schema is checked: metadata's rules and validation come after. `applied` has a name, its own or
+ * that of the URL. Fails with BadRequest, Conflict (unless forced). Source: FieldManager.Apply of apimachinery. Pure.
  */
 export const serverSideApply = (
   live: StoredObject | undefined,

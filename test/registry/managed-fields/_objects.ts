@@ -21,6 +21,15 @@ export const manifest = (spec: Fields | undefined, metadata: Fields = {}, more: 
 export const stored = (spec: Fields | undefined, metadata: Fields = {}, more: Fields = {}): StoredObject =>
   manifest(spec, { uid: 'u', resourceVersion: '7', ...metadata }, more)
 
+const isStored = (value: unknown): value is StoredObject => typeof value === 'object' && value !== null
+
+/** As it comes out of JSON, of whatever types. */
+export const asStored = (value: unknown): StoredObject => {
+  const parsed: unknown = JSON.parse(JSON.stringify(value))
+  if (!isStored(parsed)) throw new TypeError('expected an object')
+  return parsed
+}
+
 export const noon = Date.parse('2026-11-23T12:00:00.750Z')
 
 export const by = (name: string, more: Partial<FieldManager> = {}): FieldManager => ({ name, timeMs: noon, ...more })
