@@ -1,5 +1,8 @@
 import { isCollection, isMap, isPair, isScalar, LineCounter, parseAllDocuments, type Document } from 'yaml'
 
+import { E } from './fp.ts'
+import { parseYaml, yamlSchema } from './yaml.ts'
+
 /** Keys and indices from the top of a document to a value. Shape: `['spec', 'services', 1, 'path']`. */
 export type YamlPath = ReadonlyArray<string | number>
 
@@ -35,19 +38,14 @@ const placeOf = (document: Document, path: YamlPath): Place => {
   return place
 }
 
-/** Lines of the values of a text that `parseYaml` reads, whose empty documents do not count. Never throws. */
+/** Lines of the values of a text that `parseYaml` reads, whose empty documents do not count. Of any other text: the first. */
 export const yamlLines = (text: string): LineOf => {
+  if (E.isLeft(parseYaml(text))) return () => 1
   const lineCounter = new LineCounter()
-  try {
-    const documents = parseAllDocuments(text, { lineCounter, prettyErrors: false, schema: 'core', stringKeys: true })
-    const full = documents.filter(
-      ({ contents }) => contents !== null && !(isScalar(contents) && contents.value === null),
-    )
-    return (index, path) => {
-      const document = full[index]
-      return document === undefined ? 1 : lineCounter.linePos(placeOf(document, path).offset).line
-    }
-  } catch {
-    return () => 1
+  const documents = parseAllDocuments(text, { ...yamlSchema, lineCounter })
+  const full = documents.filter(({ contents }) => contents !== null && !(isScalar(contents) && contents.value === null))
+  return (index, path) => {
+    const document = full[index]
+    return document === undefined ? 1 : lineCounter.linePos(placeOf(document, path).offset).line
   }
 }

@@ -1,4 +1,15 @@
-import { isMap, isScalar, LineCounter, parseAllDocuments, stringify, visit, type Document, type Node } from 'yaml'
+import {
+  Composer,
+  isMap,
+  isScalar,
+  LineCounter,
+  Parser,
+  stringify,
+  visit,
+  type CST,
+  type Document,
+  type Node,
+} from 'yaml'
 
 import { E } from './fp.ts'
 
@@ -61,6 +72,40 @@ export const yamlSchema = {
   stringKeys: true,
 } as const
 
+/** Far more levels than anybody writes; ten times as many end the stack. */
+const maxDepth = 100
+
+/** What is directly within a token. */
+const tokensIn = (token: CST.Token): ReadonlyArray<CST.Token> => {
+  const inner = token.type === 'document' ? [token.value] : []
+  const entries = 'items' in token ? token.items.flatMap(({ key, value }) => [key, value]) : []
+  return [...inner, ...entries].filter((entry) => entry !== null && entry !== undefined)
+}
+
+/** Never recurses: depth is the author's choice. */
+const isTooDeep = (document: CST.Token): boolean => {
+  let level: ReadonlyArray<CST.Token> = [document]
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > maxDepth) return true
+    level = level.flatMap(tokensIn)
+  }
+  return false
+}
+
+/**
+ * Tokens are made without recursion, what is composed of them with it. To run out of stack and catch that is no way: a regular expression
+ * that is compiled just before the end of the stack ends the whole process.
+ */
+function* shallow(tokens: Iterable<CST.Token>): Generator<CST.Token, void, unknown> {
+  for (const token of tokens) {
+    if (isTooDeep(token)) throw new RangeError('too deep nesting')
+    yield token
+  }
+}
+
+const composed = (text: string, lineCounter: LineCounter): Iterable<Document.Parsed> =>
+  new Composer({ ...yamlSchema, lineCounter }).compose(shallow(new Parser(lineCounter.addNewLine).parse(text)))
+
 /**
  * The documents of a YAML 1.2 or JSON text as plain values; empty ones are left out. Core schema even under a `%YAML 1.1`
  * directive (`no` and `on` are strings), no merge keys, duplicate keys are errors, `__proto__` is a key like any other, no
@@ -70,10 +115,7 @@ export const parseYaml = (text: string, options: YamlOptions = {}): E.Either<str
   const lines = new LineCounter()
   try {
     const values: unknown[] = []
-    for (const document of parseAllDocuments(text, {
-      ...yamlSchema,
-      lineCounter: lines,
-    })) {
+    for (const document of composed(text, lines)) {
       const fault = faultOf(document)
       if (fault !== undefined) return E.left(describe(fault, lines))
       if (options.textBelow !== undefined) keepText(document, options.textBelow)

@@ -118,3 +118,10 @@ test('writes an object twice that is there twice', (t) => {
   const twice = { a: 'b' }
   t.is(formatYaml({ c: [twice], d: twice, e: [], f: {} }), 'c:\n  - a: "b"\nd:\n  a: "b"\ne: []\nf: {}\n')
 })
+
+test('refuses deep nesting of every form before it can end the process', (t) => {
+  for (const form of ['[', '{"a":', '- ', '? ', '[?', '&a [', '!x [', '{a: "b", c: ', '{k: 2001-01-01, c: ']) {
+    t.deepEqual(parseYaml(form.repeat(20_000)), E.left('expected YAML, got "too deep nesting"'), form)
+  }
+  t.true(E.isRight(parseYaml('['.repeat(90) + ']'.repeat(90))))
+})

@@ -59,7 +59,7 @@ const proposeFor = (
 ): E.Either<AggregatorError, Propose> =>
   type === 'apply'
     ? pipe(
-        parseApplied(body),
+        parseApplied(body, name),
         E.map((applied) => proposeApplied(name, target, applied, options)),
       )
     : E.right(proposePatch(name, type, body, options))

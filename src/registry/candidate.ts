@@ -49,12 +49,12 @@ const decodeMetadata = (metadata: unknown): E.Either<Causes, unknown> => {
   )
 }
 
-/** Left: fields of metadata that are of wrong types, or missing in a list. */
+/** Left: fields of metadata that are of wrong types, or too many. */
 export const toCandidate = (value: unknown): E.Either<Causes, Candidate> => {
   const { value: conformed, unknownFields } = conform(value)
   if (!isObject(conformed) || !isCandidate(conformed)) {
-    const message = 'expected an object with apiVersion and kind'
-    return E.left([{ reason: 'FieldValueTypeInvalid', field: '', message }])
+    const wrong = texts.filter((key) => !isObject(conformed) || typeof own(conformed, key) !== 'string')
+    return E.left(wrong.map((field) => ({ reason: 'FieldValueTypeInvalid', field, message: 'expected string' })))
   }
   return pipe(
     decodeMetadata(own(conformed, 'metadata') ?? {}),

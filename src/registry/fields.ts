@@ -4,6 +4,9 @@ import { isArray, isObject, objectOf } from './json-value.ts'
 const text: Schema = { type: 'string' }
 const texts: Schema = { type: 'object', additionalProperties: text }
 
+/** One that is refused when it is empty: whoever leaves it out shall read that of this very field. */
+const emptyText: Schema = { type: 'string', default: '' }
+
 /** Anything: whoever reads it has rules of his own. */
 const anything: Schema = {}
 
@@ -29,10 +32,10 @@ const metadata: Schema = {
       items: {
         type: 'object',
         properties: {
-          apiVersion: text,
-          kind: text,
-          name: text,
-          uid: text,
+          apiVersion: emptyText,
+          kind: emptyText,
+          name: emptyText,
+          uid: emptyText,
           controller: { type: 'boolean' },
           blockOwnerDeletion: { type: 'boolean' },
         },

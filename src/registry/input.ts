@@ -37,8 +37,8 @@ const decodeJson = (text: string): E.Either<string, Decoded> =>
     E.map((value) => ({ value, duplicates: duplicateFields(text) })),
   )
 
-/** Takes half a second of everybody's time to read. */
-const maxYaml = 1024 * 1024
+/** Characters. More of it would take seconds to read, and nobody else would be served meanwhile. */
+const maxYaml = 128 * 1024
 
 const oneDocument = (documents: ReadonlyArray<unknown>): E.Either<string, Decoded> => {
   const [value] = documents

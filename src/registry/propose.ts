@@ -13,9 +13,8 @@ import type { Proposal } from './write.ts'
 
 type Causes = ReadonlyArray<StatusCause>
 
-/** Missing entries of a list are as though empty to Kubernetes, and then broken rules; all else is no object at all. */
-const isInvalid = (causes: Causes): boolean =>
-  causes.every(({ reason }) => reason === 'FieldValueRequired' || reason === 'FieldValueTooLong')
+/** A rule is broken; else it is no object at all. */
+const isInvalid = (causes: Causes): boolean => causes.every(({ reason }) => reason === 'FieldValueTooLong')
 
 const nameIn = (value: JsonObject): string => {
   const metadata = own(value, 'metadata')

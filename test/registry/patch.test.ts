@@ -327,12 +327,12 @@ test('reads what is applied as YAML or JSON, one object of it', (t) => {
   t.deepEqual(parse('{"kind": "X"}'), { kind: 'X', metadata: { name: 'u' } })
   t.deepEqual(parse('{"metadata": []}'), { metadata: [] })
   t.is(parse('a: ['), 'error decoding patch: expected YAML, got "bad indent" at 1:5')
-  t.is(parse('a: 1\n---\nb: 2'), 'error decoding patch: expected one YAML document, got 2')
-  t.is(parse(''), 'error decoding patch: expected one YAML document, got 0')
+  t.is(parse('a: 1\n---\nb: 2'), 'error decoding patch: expected one YAML document, got several')
+  t.is(parse(''), 'error decoding patch: expected an object, got something else')
   t.is(parse('- a'), 'error decoding patch: expected an object, got something else')
   t.is(
     parse(`a: ${'['.repeat(100)}${']'.repeat(100)}`),
-    'error decoding patch: expected a shallow object, got a deep one',
+    'error decoding patch: expected at most 64 levels of arrays and objects',
   )
 })
 
