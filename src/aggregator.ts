@@ -115,7 +115,7 @@ const assemble = (settings: Settings): DataPlaneAggregator => {
     onChange: conditions.changed,
     logger,
   })
-  const documents = createDocuments({ apis: () => claimedApis(table.current()), registry: settings.registry })
+  const documents = createDocuments({ apis: () => claimedApis(table.current()), registry: settings.registry, logger })
   const findDocument = (method: string, url: string): Match | undefined => {
     const document = settings.discovery ? documents.find(method, url) : undefined
     return document && toMatch(document)
@@ -124,6 +124,7 @@ const assemble = (settings: Settings): DataPlaneAggregator => {
   const streams = createSharedStreams({ logger, ...settings.streams })
   const { handler, upgrade, drain } = door({
     match: (method, url) => match(table.current(), method, url) ?? findDocument(method, url),
+    isShared: ({ claim }) => claim.route.isShared === true,
     serve: dispatch({
       handle,
       plugins,

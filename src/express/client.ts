@@ -34,6 +34,8 @@ export interface Client {
   readonly cancel: () => void
   /** What keeps the answer from being whole; the first one counts. */
   readonly fail: (error: AggregatorError) => void
+  /** Looks at it no more: somebody else answers. */
+  readonly release: () => void
 }
 
 /** `undefined`: it has left already. A response that is queued behind another has no socket, so the request's is watched too. */
@@ -47,10 +49,14 @@ export const watchClient = (request: IncomingMessage, response: ServerResponse):
   const fail = (error: AggregatorError): void => {
     failure ??= error
   }
+  let release = (): void => undefined
   const over = new Promise<AggregatorError | undefined>((resolve) => {
-    const end = (): void => {
+    const leave = (): void => {
       forget()
       response.off('close', end).off('finish', end)
+    }
+    const end = (): void => {
+      leave()
       if (!response.writableFinished) {
         fail({ _tag: 'Cancelled' })
         cancel()
@@ -62,6 +68,11 @@ export const watchClient = (request: IncomingMessage, response: ServerResponse):
     const forget = onSocketClose(request.socket, end)
     // the last: of what is still written to an answer that a middleware of the host has ended
     response.on('close', end).on('finish', end).on('error', ignore)
+    release = () => {
+      leave()
+      response.off('error', ignore)
+      resolve(failure)
+    }
   })
-  return { signal: controller.signal, over, cancel, fail }
+  return { signal: controller.signal, over, cancel, fail, release }
 }

@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events'
 
 import { unexpected, type AggregatorError, type Result } from '../errors.ts'
 import { E, TE } from '../fp.ts'
-import { failure, type Arrival, type HttpAnswer } from '../http.ts'
+import { failure, type Arrival, type AskNext, type HttpAnswer } from '../http.ts'
 import { bodyReader, discardRest, type BodyReader, type HostRequest } from './body.ts'
 import type { Client } from './client.ts'
 import type { Delivery } from './pump.ts'
@@ -30,6 +30,12 @@ export interface Exchange {
   /** Whether the client has read some of it: no other answer can be given then. */
   readonly isBegun: () => boolean
   readonly cut: () => void
+  /** Left out where the handler mounted after us has no part in it. */
+  readonly next?: {
+    readonly ask: AskNext
+    /** Lets it have the request, as though nobody had claimed it. False: it is too late for that. */
+    readonly passOn: () => boolean
+  }
 }
 
 export interface Exchanges<A> {
@@ -59,7 +65,7 @@ export const createExchanges = <A>({ serve, bodyLimitBytes, stallMs }: Serving<A
 
   /** What the host left on the request may throw when it is looked at. */
   const begin = (claim: A, exchange: Exchange, body: BodyReader): Result<HttpAnswer> => {
-    const { request, client, authenticate, upgrade, refusal } = exchange
+    const { request, client, authenticate, upgrade, refusal, next } = exchange
     try {
       const arrival: Arrival = {
         method: request.method ?? '',
@@ -72,6 +78,7 @@ export const createExchanges = <A>({ serve, bodyLimitBytes, stallMs }: Serving<A
         streamBody: body.streamBody,
         ...(authenticate === undefined ? {} : { authenticate: askFor(authenticate, request) }),
         ...(upgrade === undefined ? {} : { upgrade }),
+        ...(next === undefined ? {} : { askNext: next.ask }),
       }
       return serve(claim, arrival, client.signal, draining.signal.aborted ? closing : refusal)
     } catch (cause) {
@@ -80,9 +87,10 @@ export const createExchanges = <A>({ serve, bodyLimitBytes, stallMs }: Serving<A
   }
 
   const answer = async (claim: A, exchange: Exchange): Promise<void> => {
-    const { request, client, send } = exchange
+    const { request, client, send, next } = exchange
     const body = bodyReader(request, bodyLimitBytes)
     const result = await begin(claim, exchange, body)()
+    if (E.isLeft(result) && next?.passOn() === true) return
     // a stream may be what is made of the body, bit by bit
     if (!(E.isRight(result) && result.right._tag === 'Stream')) body.stop()
     const { over, fail } = client

@@ -49,8 +49,8 @@ test('calls next() synchronously, with no argument, for paths next to claimed on
   const aggregator = await makeAggregator(t)
   const paths = [
     '/',
-    '/apis',
-    base,
+    '/api/v1',
+    '/apis/next.example.com/v1',
     `${base}/`,
     `${base}/namespaces/default/datasources`,
     `${queryPath}/`,
