@@ -33,11 +33,12 @@ const at = (place: Place, path: string, target: string, end: number): Found => (
 })
 
 /** Of a target that goes on after `/apis/`. */
-const findGroup = (target: string, end: number, { groups, versions }: Known): Found | undefined => {
+const findGroup = (target: string, end: number, known: () => Known): Found | undefined => {
   const afterGroup = target.indexOf('/', groupStart)
   const isGroup = afterGroup === -1 || afterGroup >= end
   const afterVersion = isGroup ? -1 : target.indexOf('/', afterGroup + 1)
   if (afterVersion !== -1 && afterVersion < end) return undefined
+  const { groups, versions } = known()
   const isKnown = (isGroup ? groups : versions).has(target.slice(groupStart, end))
   return isKnown ? at(isGroup ? 'group' : 'version', target.slice(0, end), target, end) : undefined
 }
@@ -51,7 +52,7 @@ const findApis = (target: string, known: () => Known): Found | undefined => {
     if (known().versions.size === 0) return undefined
     return isCore ? at('core', apiPath, target, end) : at('groups', apisPath, target, end)
   }
-  return hasSlash ? findGroup(target, end, known()) : undefined
+  return hasSlash ? findGroup(target, end, known) : undefined
 }
 
 const findOpenApi = (target: string, known: () => Known, hasOpenApiV2: boolean): Found | undefined => {

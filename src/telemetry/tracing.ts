@@ -7,8 +7,9 @@ import { isKnownMethod } from './http-method.ts'
 
 export type { Tracer }
 
-const routeTemplate = ({ service, route }: CallEnv): string =>
-  `/apis/${service.spec.group}/${service.spec.version}${route.path}`
+/** The paths of documents are whole; those of all else are below a group and version. */
+const routeTemplate = ({ service, route, type }: CallEnv): string =>
+  type === 'discovery' ? route.path : `/apis/${service.spec.group}/${service.spec.version}${route.path}`
 
 /** Names of OpenTelemetry's stable HTTP conventions, and upstream's extras. No query string, no header: both carry secrets. */
 const attributesOf = ({ method, path, params }: HttpRequest, env: CallEnv): Attributes => {
@@ -21,7 +22,7 @@ const attributesOf = ({ method, path, params }: HttpRequest, env: CallEnv): Attr
     'url.path': path,
     'k8s.dataplaneservice.name': metadata.name,
     ...(namespace === undefined ? {} : { 'k8s.namespace.name': namespace }),
-    'grafana.plugin.id': spec.pluginID,
+    ...(spec.pluginID === '' ? {} : { 'grafana.plugin.id': spec.pluginID }),
     'grafana.dataplaneservice.type': env.type,
     ...(uid === undefined || spec.pluginType !== 'datasource' ? {} : { 'grafana.datasource.uid': uid }),
   }

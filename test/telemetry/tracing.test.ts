@@ -1,6 +1,7 @@
 import { context, propagation, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
 import test from 'ava'
 
+import { ownService } from '../../src/api/dataplane-service.ts'
 import type { ServiceRoute } from '../../src/service.ts'
 import { requestSpans } from '../../src/telemetry/tracing.ts'
 import { contextManager, recordingTracer, traceparent, type RecordedSpan } from './recording-tracer.ts'
@@ -48,6 +49,15 @@ test('leaves out what a request does not have', (t) => {
   const span = spanOf(requestOf({ path, params: {} }), envOf({ type: 'admission', route: admission }), served)
   t.false('k8s.namespace.name' in span.attributes)
   t.false('grafana.datasource.uid' in span.attributes)
+})
+
+test('names the whole path of a document, which no plugin answers', (t) => {
+  const document: ServiceRoute = { ...envOf().route, method: 'GET', path: '/apis/{group}' }
+  const env = { ...envOf({ type: 'discovery', route: document }), service: ownService }
+  const { name, attributes } = spanOf(requestOf({ method: 'GET', path: '/apis/x', params: {} }), env, served)
+  t.is(name, 'GET /apis/{group}')
+  t.is(attributes['http.route'], '/apis/{group}')
+  t.false('grafana.plugin.id' in attributes)
 })
 
 test('keeps an unknown method out of the name', (t) => {
