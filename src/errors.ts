@@ -118,7 +118,10 @@ export const toStatus = (error: AggregatorError): Status => {
     case 'UnsupportedMediaType':
       return status(415, 'UnsupportedMediaType', error.message)
     case 'Invalid':
-      return status(422, 'Invalid', error.message, { ...error.details, causes: error.causes })
+      return status(422, 'Invalid', error.message, {
+        ...error.details,
+        ...(error.causes.length === 0 ? {} : { causes: error.causes }),
+      })
     case 'TooManyRequests':
       return status(429, 'TooManyRequests', error.message, { retryAfterSeconds: error.retryAfterSeconds })
     case 'PluginFailed':

@@ -1,4 +1,4 @@
-// A loader hook of Node that strips types, and keeps what it made of a file until the file changes.
+// A loader hook of Node that strips types, keeps what it made of a file until the file changes, and imports JSON as TypeScript does.
 import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
@@ -28,6 +28,9 @@ const strippedOf = async (path) => {
 }
 
 export const load = async (url, context, nextLoad) => {
-  if (!url.startsWith('file:') || !/\.ts(\?|$)/.test(url)) return nextLoad(url, context)
-  return { format: 'module', source: await strippedOf(fileURLToPath(url)), shortCircuit: true }
+  const [, extension] = /^file:.*\.(ts|json)(?:\?|$)/.exec(url) ?? []
+  if (extension === undefined) return nextLoad(url, context)
+  const path = fileURLToPath(url)
+  const source = extension === 'ts' ? await strippedOf(path) : `export default ${readFileSync(path, 'utf8')}`
+  return { format: 'module', source, shortCircuit: true }
 }

@@ -41,6 +41,10 @@ interface Tools {
   readonly go: Tool<Programs>
   readonly published: Tool<string>
   readonly converter: Tool<string>
+  readonly apiserver: Tool<string>
+  readonly kubectl: Tool<string>
+  readonly 'kubectl-older': Tool<string>
+  readonly 'kubectl-oldest': Tool<string>
   readonly prometheus: Tool<string>
   readonly setpriv: Tool<string>
   readonly curl: Tool<string>

@@ -5,8 +5,10 @@ import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
+import { makeApiserver } from './prepare-apiserver.js'
 import { makeConverter } from './prepare-converter.js'
 import { buildAll } from './prepare-go.js'
+import { findNewestKubectl, findOlderKubectl, findOldestKubectl } from './prepare-kubectl.js'
 import { findPrometheus } from './prepare-prometheus.js'
 import { makePublished } from './prepare-published.js'
 import { Missing, missing, onPath, say } from './prepare-tools.js'
@@ -52,6 +54,10 @@ export const prepare = () => {
     go,
     published: go.have === undefined ? go : orReason(() => makePublished(cache)),
     converter: go.have === undefined ? go : orReason(() => makeConverter(cache)),
+    apiserver: go.have === undefined ? go : orReason(() => makeApiserver(cache)),
+    kubectl: orReason(() => findNewestKubectl(cache)),
+    'kubectl-older': orReason(() => findOlderKubectl(cache)),
+    'kubectl-oldest': orReason(() => findOldestKubectl(cache)),
     prometheus: go.have === undefined ? go : orReason(() => findPrometheus(cache)),
     // ends a process together with the one that started it
     setpriv: orReason(() => onPath('setpriv') ?? missing('setpriv')),

@@ -1,0 +1,101 @@
+import {
+  a,
+  accept,
+  b,
+  del,
+  get,
+  merge,
+  partial,
+  post,
+  put,
+  scene,
+  table,
+  watch,
+  withMetadata,
+  type Scene,
+} from './rest-table-words.ts'
+
+export const watches: ReadonlyArray<Scene> = [
+  scene('watches from the start', a, b, watch('')),
+  scene('watches from nought', a, get(''), watch('resourceVersion=0')),
+  scene(
+    'watches what changed',
+    a,
+    b,
+    merge('/a', { metadata: { labels: { x: 'y' } } }),
+    merge('/a', {}),
+    del('/b'),
+    watch('resourceVersion=<rv 1>'),
+  ),
+  scene(
+    'watches by labels',
+    a,
+    merge('/a', { metadata: { labels: { x: 'y' } } }),
+    merge('/a', { metadata: { labels: { x: 'y', z: 'w' } } }),
+    merge('/a', { metadata: { labels: { x: 'other' } } }),
+    del('/a'),
+    watch('resourceVersion=<rv 1>&labelSelector=x%3Dy'),
+  ),
+  scene(
+    'watches by name',
+    a,
+    b,
+    del('/a'),
+    watch('resourceVersion=<rv 1>&fieldSelector=metadata.name%3Da'),
+    get('/b', 'watch=true&timeoutSeconds=1'),
+  ),
+  scene(
+    'watches a finalizer',
+    post(withMetadata('a', { finalizers: ['example.com/a'] })),
+    del('/a'),
+    merge('/a', { metadata: { finalizers: null } }),
+    watch('resourceVersion=<rv 1>'),
+  ),
+  scene('watches tables', a, b, watch('', '', table), watch('includeObject=None', '', table)),
+  scene('watches metadata', a, watch('', '', partial)),
+  scene(
+    'watches with all there is first',
+    a,
+    b,
+    watch('sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true'),
+  ),
+  scene(
+    'watches with all there is first, without bookmarks',
+    a,
+    watch('sendInitialEvents=true&resourceVersionMatch=NotOlderThan'),
+  ),
+  scene(
+    'watches without what there is',
+    a,
+    watch('sendInitialEvents=false&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&resourceVersion=<rv 1>'),
+  ),
+  scene(
+    'watches with wrong words',
+    a,
+    watch('sendInitialEvents=true'),
+    watch('resourceVersionMatch=NotOlderThan&resourceVersion=<rv 1>'),
+    watch('sendInitialEvents=true&resourceVersionMatch=Exact&resourceVersion=<rv 1>'),
+    watch('resourceVersion=x'),
+    watch('resourceVersion=-1'),
+    watch('labelSelector=a=b=c'),
+    watch('fieldSelector=spec.group=x'),
+    get('', 'watch=true&timeoutSeconds=x'),
+  ),
+  scene('watches the future', watch('resourceVersion=9000000000000000')),
+  scene('watches as YAML', a, watch('', '', accept('application/yaml'))),
+  scene('watches as a stream', a, watch('', '', accept('application/json;stream=watch'))),
+  scene('watches with a word for true', a, get('', 'watch=maybe&timeoutSeconds=1')),
+  scene(
+    'watches in the old way',
+    a,
+    get('//apis/aggregation.grafana.app/v0alpha1/watch/dataplaneservices', 'timeoutSeconds=1'),
+    get('//apis/aggregation.grafana.app/v0alpha1/watch/dataplaneservices/a', 'timeoutSeconds=1'),
+  ),
+  scene('watches a page', a, b, watch('limit=1')),
+  scene('watches what is created and deleted', a, del('/a'), a, watch('resourceVersion=<rv 1>')),
+]
+
+/** About 1 MiB more than a body may have. */
+const huge = JSON.stringify(withMetadata('a', { annotations: { a: 'x'.repeat(4 * 1024 * 1024) } }))
+
+export const sizes: ReadonlyArray<Scene> = [scene('sends too much', post(huge), a, put('/a', huge), merge('/a', huge))]
