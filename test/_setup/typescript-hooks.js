@@ -28,9 +28,9 @@ const strippedOf = async (path) => {
 }
 
 export const load = async (url, context, nextLoad) => {
-  const [, extension] = /^file:.*\.(ts|json)(?:\?|$)/.exec(url) ?? []
+  const [, extension] = /^file:.*\.(m?ts|json)(?:\?|$)/.exec(url) ?? []
   if (extension === undefined) return nextLoad(url, context)
   const path = fileURLToPath(url)
-  const source = extension === 'ts' ? await strippedOf(path) : `export default ${readFileSync(path, 'utf8')}`
+  const source = extension === 'json' ? `export default ${readFileSync(path, 'utf8')}` : await strippedOf(path)
   return { format: 'module', source, shortCircuit: true }
 }

@@ -88,7 +88,12 @@ interface Ended {
 }
 
 const run = async (...args: ReadonlyArray<string>): Promise<Ended> => {
-  const node = ['--conditions=dataplane-aggregator:source', '--import', 'tsx', 'src/cli/main.ts']
+  const node = [
+    '--conditions=dataplane-aggregator:source',
+    '--import',
+    './test/_setup/typescript.js',
+    'src/cli/main.ts',
+  ]
   try {
     return { code: 0, ...(await promisify(execFile)(process.execPath, [...node, ...args])) }
   } catch (cause) {

@@ -16,9 +16,14 @@ export interface Running {
   readonly stop: () => Promise<number | null>
 }
 
-/** Runs an example as `npm start` does, from the root of the repository. */
-export const runExample = (t: ExecutionContext, file: string, env: Record<string, string> = {}): Running => {
-  const args = ['--conditions=dataplane-aggregator:source', '--import', 'tsx', file]
+/** Runs an example from the root of the repository; with `tsx`, just as `npm start` does. */
+export const runExample = (
+  t: ExecutionContext,
+  file: string,
+  env: Record<string, string> = {},
+  loader: 'tsx' | './test/_setup/typescript.js' = './test/_setup/typescript.js',
+): Running => {
+  const args = ['--conditions=dataplane-aggregator:source', '--import', loader, file]
   const child = spawn(process.execPath, args, {
     cwd: root,
     env: { ...process.env, ...env },

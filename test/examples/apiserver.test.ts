@@ -29,7 +29,7 @@ test('serves the query as printed, lets the rest pass, and leaves nothing behind
   const temporary = await mkdtemp(join(tmpdir(), 'dpa-'))
   t.teardown(() => rm(temporary, { recursive: true, force: true }))
   const env = { PORT: '0', XDG_RUNTIME_DIR: temporary, TMPDIR: temporary }
-  const { child, line, stop } = runExample(t, 'examples/apiserver/main.ts', env)
+  const { child, line, stop } = runExample(t, 'examples/apiserver/main.ts', env, 'tsx')
   const listening = await line(/^listening on /)
   const url = listening.slice('listening on '.length)
   const command = await line(/^curl /)

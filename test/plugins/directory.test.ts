@@ -204,7 +204,7 @@ test.serial('logs no setting of a plugin that may be a secret', async (t) => {
   t.notRegex(JSON.stringify(logger.lines), /hunter2|tok-1234/)
 })
 
-const tsx = new URL('../../node_modules/tsx/dist/loader.mjs', import.meta.url).href
+const loader = new URL('../_setup/typescript.js', import.meta.url).href
 const source = (path: string): string => JSON.stringify(new URL(`../../src/${path}`, import.meta.url).href)
 
 test.serial('kills its plugins when Node exits without close', async (t) => {
@@ -223,7 +223,7 @@ test.serial('kills its plugins when Node exits without close', async (t) => {
     })`,
   )
   const pid = await new Promise<number>((resolve) => {
-    execFile(process.execPath, ['--import', tsx, program], (_error, stdout) => {
+    execFile(process.execPath, ['--import', loader, program], (_error, stdout) => {
       resolve(Number(stdout))
     })
   })
@@ -264,7 +264,7 @@ test.serial('leaves no plugin behind when its host is killed, or ends it the nex
       host.watch(({ to }) => to.state === 'ready' && process.stdout.write(id + ' ' + to.pid + '\\n'))
     }`,
   )
-  const host = spawn(process.execPath, ['--import', tsx, program], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const host = spawn(process.execPath, ['--import', loader, program], { stdio: ['ignore', 'pipe', 'inherit'] })
   t.teardown(() => host.kill('SIGKILL'))
   const pids = new Map<string, number>()
   let printed = ''
@@ -276,8 +276,10 @@ test.serial('leaves no plugin behind when its host is killed, or ends it the nex
   const lives = pids.get('lives') ?? 0
   const dies = pids.get('dies') ?? 0
   t.teardown(() => {
-    if (isAlive(lives)) process.kill(lives, 'SIGKILL')
+    // 0 is everybody
+    if (lives > 0 && isAlive(lives)) process.kill(lives, 'SIGKILL')
   })
+  t.true(lives > 0)
   const exited = once(host, 'exit')
   host.kill('SIGKILL')
   await exited

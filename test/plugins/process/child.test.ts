@@ -8,7 +8,7 @@ import { spawnChild } from '../../../src/plugins/process/child.ts'
 import { isAlive, recordingLogger, settle, temporaryDirectory, writeScript } from '../_setup.ts'
 
 const source = (path: string): string => JSON.stringify(new URL(`../../../src/${path}`, import.meta.url).href)
-const tsx = new URL('../../../node_modules/tsx/dist/loader.mjs', import.meta.url).href
+const loader = new URL('../../_setup/typescript.js', import.meta.url).href
 
 test('signals nobody, and takes a program for one that exits with an error, when the host is out of file descriptors', async (t) => {
   const program = join(temporaryDirectory(t), 'host.mts')
@@ -32,7 +32,7 @@ test('signals nobody, and takes a program for one that exits with an error, when
     process.stdout.write(JSON.stringify({ code, error: error.code, signals }))`,
   )
   const stdout = await new Promise<string>((resolve, reject) => {
-    const command = `ulimit -n 64; exec '${process.execPath}' --import '${tsx}' '${program}'`
+    const command = `ulimit -n 64; exec '${process.execPath}' --import '${loader}' '${program}'`
     execFile('/bin/sh', ['-c', command], (error, stdout, stderr) => {
       if (error === null) resolve(stdout)
       else reject(new Error(stderr))
