@@ -32,6 +32,8 @@ export interface CallEnv extends CallOptions {
   readonly streams: SharedStreams
   /** Whether the user may do what a route of plugin.json asks for beyond the request itself. Fails with Forbidden. */
   readonly mayAccess: (access: RouteAccess) => Result<void>
+  /** Whether the user may create what the request is about, where it asks to change it, and it is not there. Left out: nobody is asked. */
+  readonly mayCreate?: Result<void>
   /** Lower-case names of headers that the host's owner lets through to plugins' resources and datasources, beside the usual ones. */
   readonly forwardedHeaders: ReadonlyArray<string>
 }

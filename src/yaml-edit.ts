@@ -146,7 +146,8 @@ const createEditor = (text: string, document: Document) => {
       if (key === undefined) return undefined
       return Object.hasOwn(fields, key) ? editPair(pair, key, fields[key]) : removePair(pair, items[index - 1])
     })
-    const added = Object.entries(fields).filter(([key]) => !known.includes(key))
+    const old = new Set(known)
+    const added = Object.entries(fields).filter(([key]) => !old.has(key))
     const column = startOf(first.key) - lineStart(startOf(first.key))
     const end = added.length === 0 ? [] : [insertion(endOfPair(last), indented(Object.fromEntries(added), column))]
     return together([...parts, end])
@@ -211,7 +212,7 @@ const createEditor = (text: string, document: Document) => {
 }
 
 const documentsOf = (text: string): ReadonlyArray<Document> =>
-  parseAllDocuments(text, yamlSchema).filter((document) => document.toJS() !== null)
+  parseAllDocuments(text, { ...yamlSchema, uniqueKeys: false }).filter((document) => document.toJS() !== null)
 
 /**
  * The text with another value in one document, counted from 0 without the empty ones; `undefined` takes the document away. Comments,

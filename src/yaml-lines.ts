@@ -42,7 +42,7 @@ const placeOf = (document: Document, path: YamlPath): Place => {
 export const yamlLines = (text: string): LineOf => {
   if (E.isLeft(parseYaml(text))) return () => 1
   const lineCounter = new LineCounter()
-  const documents = parseAllDocuments(text, { ...yamlSchema, lineCounter })
+  const documents = parseAllDocuments(text, { ...yamlSchema, uniqueKeys: false, lineCounter })
   const full = documents.filter(({ contents }) => contents !== null && !(isScalar(contents) && contents.value === null))
   return (index, path) => {
     const document = full[index]

@@ -39,6 +39,26 @@ const findBadAlias = (document: Document): Fault | undefined => {
   return fault
 }
 
+/** The parser would compare each key with all before it: the square of their number, seconds for 100 KiB. */
+const findDuplicateKey = (document: Document): Fault | undefined => {
+  let fault: Fault | undefined
+  visit(document, {
+    Map: (_key, { items }) => {
+      const seen = new Set<unknown>()
+      for (const { key } of items) {
+        if (!isScalar(key)) continue
+        if (seen.has(key.value)) {
+          fault = { what: 'duplicate key', offset: key.range?.[0] }
+          return visit.BREAK
+        }
+        seen.add(key.value)
+      }
+      return undefined
+    },
+  })
+  return fault
+}
+
 const keepText = (document: Document, key: string): void => {
   visit(document, {
     Pair: (_key, pair) => {
@@ -53,7 +73,7 @@ const keepText = (document: Document, key: string): void => {
 const faultOf = (document: Document): Fault | undefined => {
   const [error] = document.errors
   return error === undefined
-    ? findBadAlias(document)
+    ? (findBadAlias(document) ?? findDuplicateKey(document))
     : { what: error.code.toLowerCase().replaceAll('_', ' '), offset: error.pos[0] }
 }
 
@@ -104,7 +124,9 @@ function* shallow(tokens: Iterable<CST.Token>): Generator<CST.Token, void, unkno
 }
 
 const composed = (text: string, lineCounter: LineCounter): Iterable<Document.Parsed> =>
-  new Composer({ ...yamlSchema, lineCounter }).compose(shallow(new Parser(lineCounter.addNewLine).parse(text)))
+  new Composer({ ...yamlSchema, uniqueKeys: false, lineCounter }).compose(
+    shallow(new Parser(lineCounter.addNewLine).parse(text)),
+  )
 
 /**
  * The documents of a YAML 1.2 or JSON text as plain values; empty ones are left out. Core schema even under a `%YAML 1.1`

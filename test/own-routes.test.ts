@@ -102,7 +102,7 @@ const asks: ReadonlyArray<Row> = [
   { method: 'GET', path: `${base}?watch=true&timeoutSeconds=1`, verb: 'watch' },
   { method: 'GET', path: `${base}?fieldSelector=metadata.name=a`, verb: 'list', name: 'a' },
   { method: 'POST', path: base, body: JSON.stringify(object('c')), verb: 'create' },
-  { method: 'POST', path: `${base}/d`, body: JSON.stringify(object('d')), verb: 'create', name: 'd' },
+  { method: 'POST', path: `${base}/d`, body: JSON.stringify(object('d')), verb: 'create' },
   { method: 'DELETE', path: `${base}?labelSelector=x=y`, verb: 'deletecollection' },
   { method: 'GET', path: `${base}/a`, verb: 'get', name: 'a' },
   { method: 'PUT', path: `${base}/a`, body: '{}', verb: 'update', name: 'a' },
@@ -136,8 +136,28 @@ test('knows every route of the registry', (t) => {
       return `${method === 'HEAD' ? 'GET' : method} /dataplaneservices${rest}`
     }),
   )
+  known.add('* /dataplaneservices/*')
   t.deepEqual([...new Set(routes.map(({ method, path }) => `${method} ${path}`))].toSorted(), [...known].toSorted())
 })
+
+const misses: ReadonlyArray<[method: string, path: string, code: number, allow?: string]> = [
+  ['GET', '/a/scale', 404],
+  ['POST', '/a/b/c', 404],
+  ['GET', '/', 404],
+  ['PUT', '', 405, 'DELETE, GET, HEAD, POST'],
+  ['OPTIONS', '/a', 405, 'DELETE, GET, HEAD, PATCH, POST, PUT'],
+  ['DELETE', '/a/status', 405, 'GET, HEAD, PATCH, PUT'],
+]
+for (const [method, path, code, allow] of misses) {
+  test(`answers ${method} ${path || 'on all'} with ${String(code)}, for the path is ours`, async (t) => {
+    const { ask, asked } = await createWorld(t)
+    const answer = await ask(method, base + path)
+    t.is(answer.status, code)
+    t.is(answer.headers.get('allow') ?? undefined, allow)
+    t.like(await answer.json(), { kind: 'Status', code })
+    t.is(asked.length, 1)
+  })
+}
 
 for (const row of asks) {
   const title = `${row.method} ${row.path.slice(base.length) || '/'}`

@@ -114,6 +114,13 @@ test('writes what it reads as the same again', (t) => {
   )
 })
 
+test('reads a mapping of very many keys before anybody gives up', (t) => {
+  // what compares each key with all others takes minutes
+  const keys = Array.from({ length: 80_000 }, (_, i) => `k${String(i)}: 1`)
+  t.true(E.isRight(parseYaml(keys.join('\n'))))
+  t.deepEqual(parseYaml([...keys, 'k7: 2'].join('\n')), E.left('expected YAML, got "duplicate key" at 80001:1'))
+})
+
 test('writes an object twice that is there twice', (t) => {
   const twice = { a: 'b' }
   t.is(formatYaml({ c: [twice], d: twice, e: [], f: {} }), 'c:\n  - a: "b"\nd:\n  a: "b"\ne: []\nf: {}\n')

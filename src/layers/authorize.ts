@@ -56,13 +56,17 @@ const isWatch = ({ query }: HttpRequest): boolean => {
 const selectedName = ({ query }: HttpRequest): string =>
   /^metadata\.name==?([^,!=]+)$/.exec(new URLSearchParams(query).get('fieldSelector') ?? '')?.[1] ?? ''
 
-/** Of the objects themselves: a list may be a watch, or name the one object that it is about. */
+/**
+ * Of the objects themselves: a list may be a watch, or name the one object that it is about. A new one has the name that its body says,
+ * whatever the path does: nobody gets leave for another.
+ */
 const ofRegistry = (request: HttpRequest, attributes: RequestAttributes): RequestAttributes => {
   const { verb } = attributes
+  if (verb === 'create') return { ...attributes, name: '' }
   return {
     ...attributes,
     verb: verb === 'list' && isWatch(request) ? 'watch' : verb,
-    name: attributes.name === '' && verb !== 'create' ? selectedName(request) : attributes.name,
+    name: attributes.name === '' ? selectedName(request) : attributes.name,
   }
 }
 
@@ -143,9 +147,10 @@ export const authorize =
     return (request, env) => {
       const attributes = attributesOf(request, env)
       const mayAccess = (access: RouteAccess): Result<void> => ask({ ...attributes, access }, env)
+      const mayCreate = ask({ ...attributes, verb: 'create' }, env)
       return pipe(
         ask(attributes, env),
-        TE.flatMap(() => next(request, { ...env, mayAccess })),
+        TE.flatMap(() => next(request, { ...env, mayAccess, mayCreate })),
       )
     }
   }

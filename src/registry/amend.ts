@@ -31,9 +31,37 @@ const textIn = (applied: JsonObject, key: string): string => {
   return typeof value === 'string' ? value : ''
 }
 
+/** Whether the user may create what is not there. */
+type MayCreate = boolean
+
+/**
+ * Who may change objects may not create them by it. Asked where there is nothing when the request comes; what goes away later is not created
+ * anew for somebody who was not asked about. Source: withAuthorization of apiserver's PatchResource.
+ */
+const askToCreate = (name: string, { mayCreate }: CallEnv, { objects }: Target): Result<MayCreate> => {
+  if (mayCreate === undefined) return TE.right(true)
+  return pipe(
+    TE.fromTask(() => objects.ready),
+    TE.flatMap(() =>
+      objects.get(name) === undefined
+        ? pipe(
+            mayCreate,
+            TE.map(() => true),
+          )
+        : TE.right(false),
+    ),
+  )
+}
+
 /** What cannot be applied to nothing. */
-const checkFirst = (applied: JsonObject, name: string, { subresource }: Target): E.Either<AggregatorError, void> => {
+const checkFirst = (
+  applied: JsonObject,
+  name: string,
+  { subresource }: Target,
+  mayCreate: MayCreate,
+): E.Either<AggregatorError, void> => {
   if (subresource !== undefined) return E.left(notFound(name))
+  if (!mayCreate) return E.left(conflictOf(name, 'the object has been deleted meanwhile; please apply it again'))
   const uid = textIn(applied, 'uid').slice(0, 63)
   if (uid === '') return E.right(undefined)
   const text = `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`
@@ -41,10 +69,10 @@ const checkFirst = (applied: JsonObject, name: string, { subresource }: Target):
 }
 
 const proposeApplied =
-  (name: string, target: Target, applied: JsonObject, options: WriteOptions): Propose =>
+  (name: string, target: Target, applied: JsonObject, options: WriteOptions, mayCreate: MayCreate): Propose =>
   (live) =>
     pipe(
-      live === undefined ? checkFirst(applied, name, target) : E.right(undefined),
+      live === undefined ? checkFirst(applied, name, target, mayCreate) : E.right(undefined),
       E.flatMap(() => serverSideApply(live, applied, managerOf(target, options), options.isForced)),
       E.flatMap((object) => proposePatched(name, object, options.fieldValidation)),
       E.map((proposal) => ({ ...proposal, isOwned: true })),
@@ -56,11 +84,12 @@ const proposeFor = (
   options: WriteOptions,
   target: Target,
   name: string,
+  mayCreate: MayCreate,
 ): E.Either<AggregatorError, Propose> =>
   type === 'apply'
     ? pipe(
         parseApplied(body, name),
-        E.map((applied) => proposeApplied(name, target, applied, options)),
+        E.map((applied) => proposeApplied(name, target, applied, options, mayCreate)),
       )
     : E.right(proposePatch(name, type, body, options))
 
@@ -88,8 +117,13 @@ export const amend = (request: HttpRequest, env: CallEnv, target: Target): Resul
     TE.bind('representation', () => TE.fromEither(negotiate(request))),
     TE.bind('body', () => request.readBytes),
     TE.bind('options', ({ type }) => TE.fromEither(parseWriteOptions('PatchOptions', request, type === 'apply'))),
-    TE.bind('propose', ({ type, body, options }) =>
-      TE.fromEither(proposeFor(type, body, options, target, nameOf(request))),
+    TE.bind('mayCreate', ({ type }) =>
+      type === 'apply' && target.subresource === undefined
+        ? askToCreate(nameOf(request), env, target)
+        : TE.right(false),
+    ),
+    TE.bind('propose', ({ type, body, options, mayCreate }) =>
+      TE.fromEither(proposeFor(type, body, options, target, nameOf(request), mayCreate)),
     ),
     TE.flatMap(({ representation, options, propose }) =>
       carryOut(request, env, target, { representation, options, propose: named(nameOf(request), propose) }),

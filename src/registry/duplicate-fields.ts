@@ -1,3 +1,5 @@
+import { endOfString } from './json-value.ts'
+
 /** More of them than this help nobody. */
 const maxFields = 100
 
@@ -10,21 +12,15 @@ interface Open {
   index: number
 }
 
-const endOfString = (text: string, start: number): number => {
-  for (let i = start + 1; i < text.length; i++) {
-    const code = text.charCodeAt(i)
-    if (code === 0x5c) i++
-    else if (code === 0x22) return i + 1
-  }
-  return text.length
-}
+/** Longer names are cut where they are told: each of many duplicates would tell them again. */
+const maxKey = 253
 
 const keyOf = (literal: string): string => (literal.includes('\\') ? String(JSON.parse(literal)) : literal.slice(1, -1))
 
 const pathOf = (open: ReadonlyArray<Open>): string =>
   open.reduce(
     (path, { keys, key, index }) =>
-      keys === undefined ? `${path}[${String(index)}]` : `${path}${path === '' ? '' : '.'}${key}`,
+      keys === undefined ? `${path}[${String(index)}]` : `${path}${path === '' ? '' : '.'}${key.slice(0, maxKey)}`,
     '',
   )
 

@@ -67,9 +67,11 @@ const titled = (cause: StatusCause): StatusCause => {
 const textOf = ({ field, message }: StatusCause): string => (field === '' ? message : `${field}: ${message}`)
 
 const invalidOf = (
-  what: { readonly name: string; readonly group: string; readonly kind: string },
+  asked: { readonly name: string; readonly group: string; readonly kind: string },
   given: ReadonlyArray<StatusCause>,
 ): AggregatorError => {
+  // one that is too long to be a name is not told twice more
+  const what = { ...asked, name: asked.name.slice(0, 320) }
   const causes = capCauses(given.map(titled))
   const texts = causes.map(textOf)
   const text = texts.length === 1 ? (texts[0] ?? '') : `[${texts.join(', ')}]`

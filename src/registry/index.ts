@@ -5,7 +5,7 @@ import type { ObjectStore } from '../object-store.ts'
 import type { Handle, ServiceRoute } from '../service.ts'
 import { amend } from './amend.ts'
 import { create } from './create.ts'
-import { forbidden } from './failures.ts'
+import { forbidden, notFound } from './failures.ts'
 import { readRoutes } from './read-routes.ts'
 import { removeAll } from './remove-all.ts'
 import { remove } from './remove.ts'
@@ -43,6 +43,37 @@ const writeRoutes = (objects: ObjectStore, now: () => number): ReadonlyArray<Ser
   ]
 }
 
+const methodsOf = (routes: ReadonlyArray<ServiceRoute>, path: string): ReadonlyArray<string> =>
+  routes
+    .filter((route) => route.path === path)
+    .flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method]))
+    .toSorted()
+
+/** What no segment decodes to is told as it came. */
+const decoded = (segment: string): string => {
+  try {
+    return decodeURIComponent(segment)
+  } catch {
+    return segment
+  }
+}
+
+/** The paths below the objects that nobody else answers: another method of theirs, or a subresource that there is not. */
+const missRoute = (routes: ReadonlyArray<ServiceRoute>): ServiceRoute => ({
+  method: '*',
+  path: `/${resource}/*`,
+  handle: ({ method, tail }) => {
+    const [name = '', subresource, ...more] = tail.split('/')
+    const below = name === '' ? '' : subresource === undefined ? '/{name}' : `/{name}/${subresource}`
+    const allow = more.length > 0 ? [] : methodsOf(routes, `/${resource}${below}`)
+    return TE.left(
+      allow.length === 0 || allow.includes(method)
+        ? notFound(decoded(name))
+        : { _tag: 'MethodNotAllowed', method, allow },
+    )
+  },
+})
+
 const refuse: Handle = ({ params: { name = '' } }) =>
   TE.left(forbidden(name, "the objects cannot be changed here (option registry: 'read-only')"))
 
@@ -53,5 +84,9 @@ export const registryRoutes = ({
   now = Date.now,
 }: RegistryOptions): ReadonlyArray<ServiceRoute> => {
   const writes = writeRoutes(objects, now)
-  return [...readRoutes(objects), ...(isReadOnly ? writes.map((route) => ({ ...route, handle: refuse })) : writes)]
+  const routes = [
+    ...readRoutes(objects),
+    ...(isReadOnly ? writes.map((route) => ({ ...route, handle: refuse })) : writes),
+  ]
+  return [...routes, missRoute(routes)]
 }

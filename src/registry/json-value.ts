@@ -23,6 +23,16 @@ export const isDeeperThan = (value: unknown, levels: number): boolean => {
   return Object.values(value).some((item) => isDeeperThan(item, levels - 1))
 }
 
+/** Where the string that begins at `start` is over, in a JSON text. */
+export const endOfString = (text: string, start: number): number => {
+  for (let i = start + 1; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code === 0x5c) i++
+    else if (code === 0x22) return i + 1
+  }
+  return text.length
+}
+
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
 /** Text of a body. Left: one sentence that quotes nothing of it. */
@@ -32,14 +42,43 @@ export const textOf = (body: Uint8Array): E.Either<string, string> =>
     () => 'expected UTF-8, got other bytes',
   )
 
-/** Value of a JSON text, nested no deeper than `maxDepth`. Left: one sentence that quotes nothing of it. */
+/** Values in a text. More of them take seconds to walk, and nobody else would be served meanwhile; no object of ours has a tenth. */
+const maxValues = 50_000
+
+/** What is too much in a JSON text, found for less than it takes to parse it. Of broken JSON anything may be said. */
+const excessIn = (text: string): string | undefined => {
+  let [count, depth] = [0, 0]
+  for (let i = 0; i < text.length; i++) {
+    switch (text.charCodeAt(i)) {
+      case 0x22: // "
+        i = endOfString(text, i) - 1
+        break
+      case 0x2c: // ,
+        count++
+        break
+      case 0x5b: // [
+      case 0x7b: // {
+        count++
+        if (++depth > maxDepth) return `${String(maxDepth)} levels of arrays and objects`
+        break
+      case 0x5d: // ]
+      case 0x7d: // }
+        depth--
+        break
+    }
+    if (count > maxValues) return `${String(maxValues)} values`
+  }
+  return undefined
+}
+
+/**
+ * Value of a JSON text of no more values than anybody needs, nested no deeper than `maxDepth`. Left: one sentence that quotes nothing of it.
+ */
 export const parseJson = (text: string): E.Either<string, unknown> => {
-  const parsed = E.tryCatch(
+  const excess = excessIn(text)
+  if (excess !== undefined) return E.left(`expected at most ${excess}, got more`)
+  return E.tryCatch(
     (): unknown => JSON.parse(text),
     () => 'expected JSON, got something else',
   )
-  if (E.isRight(parsed) && isDeeperThan(parsed.right, maxDepth)) {
-    return E.left(`expected at most ${String(maxDepth)} levels of arrays and objects, got more`)
-  }
-  return parsed
 }

@@ -22,9 +22,12 @@ const nameIn = (value: JsonObject): string => {
   return typeof name === 'string' ? name : ''
 }
 
+/** The author of a body chose the names in it, and how long they are. */
+const quoteField = (field: string): string => JSON.stringify(field.slice(0, 512))
+
 const faultsOf = (unknownFields: ReadonlyArray<string>, duplicates: ReadonlyArray<string>): ReadonlyArray<string> => [
-  ...duplicates.map((field) => `duplicate field ${JSON.stringify(field)}`),
-  ...unknownFields.map((field) => `unknown field ${JSON.stringify(field)}`),
+  ...duplicates.map((field) => `duplicate field ${quoteField(field)}`),
+  ...unknownFields.map((field) => `unknown field ${quoteField(field)}`),
 ]
 
 /** As many as anybody would read. */

@@ -73,14 +73,22 @@ const nextOf = (
   )
 }
 
+/** Characters of an object as JSON: it grows by each patch. Source: the limit of etcd for a request, 1.5 MiB. */
+const maxSize = 1_572_864
+
+const tooLarge: AggregatorError = { _tag: 'BodyTooLarge', limitBytes: maxSize, option: 'size of an object' }
+
 const decide = (live: StoredObject | undefined, intent: Intent): E.Either<AggregatorError, WriteStep> => {
   const before = live === undefined ? undefined : conformed(live)
   return pipe(
     E.Do,
     E.bind('proposal', () => intent.propose(before)),
     E.bind('next', ({ proposal }) => nextOf(before, proposal, intent)),
-    E.map(({ proposal, next }) => {
+    E.bind('object', ({ proposal, next }) => {
       const object = proposal.isOwned === true ? next : ownUpdate(before, next, intent.manager)
+      return JSON.stringify(object).length > maxSize ? E.left(tooLarge) : E.right(object)
+    }),
+    E.map(({ proposal, object }) => {
       const warnings = [...proposal.warnings, ...metadataWarnings(before, proposal.object.metadata)]
       if (live === undefined) return { next: object, object, warnings }
       if (isOver(object)) return { next: undefined, answer: object, object, warnings }

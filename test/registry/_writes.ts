@@ -5,6 +5,7 @@ import { failure, type HttpAnswer, type HttpRequest } from '../../src/http.ts'
 import { silentLogger } from '../../src/logger.ts'
 import type { ObjectStore, StoreEvent } from '../../src/object-store.ts'
 import { registryRoutes } from '../../src/registry/index.ts'
+import type { CallEnv } from '../../src/service.ts'
 import { match } from '../../src/routing/match.ts'
 import { ownTable } from '../../src/routing/table.ts'
 import { envOf, requestOf } from '../telemetry/requests.ts'
@@ -68,6 +69,7 @@ export interface More {
   readonly headers?: HttpRequest['headers']
   readonly type?: string
   readonly signal?: AbortSignal
+  readonly mayCreate?: CallEnv['mayCreate']
 }
 
 const bytesOf = (body: unknown): Uint8Array => {
@@ -93,7 +95,7 @@ export const nowText = '2026-11-23T00:51:00Z'
 /** Sends requests to the routes; `pathAndQuery` is what stands behind the collection. */
 export const sender = (objects: ObjectStore, isReadOnly = false): Send => {
   const table = ownTable('registry', registryRoutes({ objects, isReadOnly, logger: silentLogger, now: () => nowMs }))
-  return async (method, pathAndQuery, body, { headers = {}, type = 'application/json', signal } = {}) => {
+  return async (method, pathAndQuery, body, { headers = {}, type = 'application/json', signal, mayCreate } = {}) => {
     const matched = match(table, method, base + pathAndQuery)
     if (matched?._tag !== 'Claimed') throw new Error(`nobody claims ${method} ${pathAndQuery}`)
     const { claim, path, query, params } = matched
@@ -106,7 +108,13 @@ export const sender = (objects: ObjectStore, isReadOnly = false): Send => {
       headers: { 'user-agent': 'kubectl/v1.36.4 (linux/amd64)', 'content-type': type, ...headers },
       readBytes: TE.right(bytesOf(body)),
     })
-    const env = { ...envOf(), service: ownService, route: claim.route, ...(signal === undefined ? {} : { signal }) }
+    const env: CallEnv = {
+      ...envOf(),
+      service: ownService,
+      route: claim.route,
+      ...(signal === undefined ? {} : { signal }),
+      ...(mayCreate === undefined ? {} : { mayCreate }),
+    }
     const outcome = await claim.route.handle(request, env)()
     const answer = E.isLeft(outcome) ? failure(outcome.left) : outcome.right
     return { status: answer.status, body: JSON.parse(textOf(answer)) as Answer, warnings: warningsOf(answer) }

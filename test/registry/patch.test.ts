@@ -302,8 +302,8 @@ const tooMuch: Readonly<Record<string, ReadonlyArray<object>>> = {
   'more than 10,000 steps': Array.from({ length: 10_001 }, () => ({ op: 'test', path: '/status', value: null })),
   'copies of copies': Array.from({ length: 100 }, (_, i) => ({ op: 'copy', from: '', path: `/c${String(i)}` })),
   'items moved up over and over': [
-    { op: 'add', path: '/x', value: Array<number>(200_000).fill(0) },
-    ...Array.from({ length: 9000 }, () => ({ op: 'add', path: '/x/0', value: 0 })),
+    { op: 'add', path: '/x', value: Array<number>(15_000).fill(0) },
+    ...Array.from({ length: 8000 }, () => ({ op: 'add', path: '/x/0', value: 0 })),
   ],
 }
 

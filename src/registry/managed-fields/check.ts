@@ -13,8 +13,9 @@ interface Place {
   readonly element: PathElement
 }
 
+/** The author of what is applied chose the names in it, and how long they are. */
 const describePlace = (place: Place | undefined): string =>
-  place === undefined ? '' : describePlace(place.parent) + describeElement(place.element)
+  place === undefined ? '' : describePlace(place.parent) + describeElement(place.element).slice(0, 512)
 
 const natureOf = (value: unknown): string => {
   if (isArray(value)) return 'a list'
@@ -47,7 +48,7 @@ const checkItems = (type: ListType, list: ReadonlyArray<unknown>, parent: Place 
     const element = elementOf(type, item)
     if (element === undefined) causes.push(wrongType({ parent, element: `i:${String(index)}` }, wanted, item))
     else if (seen.has(element)) {
-      const message = `duplicate entries for key ${describeElement(element)}`
+      const message = `duplicate entries for key ${describeElement(element).slice(0, 512)}`
       causes.push({ reason: 'FieldValueDuplicate', field: describePlace(parent), message })
     } else {
       seen.add(element)
