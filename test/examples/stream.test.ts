@@ -11,7 +11,7 @@ test('reads a stream of a plugin that is a few functions, as events and over a W
   t.regex(await line(/time/), /^\{"time":"\d{4}-/)
   const path = '/apis/clock.example.com/v1/namespaces/default/datasources/c1/stream/seconds'
   const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`)
-  const [message] = await once(socket, 'message')
+  const [message] = (await once(socket, 'message')) as [Buffer]
   t.regex(String(message), /^\{"time":"\d{4}-/)
   socket.close()
   await once(socket, 'close')
