@@ -95,7 +95,13 @@ export const readTextFile = async (path: string, limitBytes: number): Promise<E.
 const signatureOf = (info: BigIntStats, nowMs: number): string | undefined =>
   nowMs - Number(info.ctimeMs) > racyMs ? [info.dev, info.ino, info.size, info.mtimeNs, info.ctimeNs].join() : undefined
 
-/** `undefined`: deleted since it was listed. */
+const isGone = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => false,
+    (cause: unknown) => errorCodeOf(cause) === 'ENOENT',
+  )
+
+/** `undefined`: deleted since it was listed, maybe between a look at it and the read. */
 const readOne = async (
   entry: Entry,
   known: Known | undefined,
@@ -104,10 +110,10 @@ const readOne = async (
   const { name, path } = entry
   const nowMs = now()
   const info = await stat(path, { bigint: true }).catch(() => undefined)
-  if (info === undefined && !entry.mustExist) return undefined
   const signature = info && signatureOf(info, nowMs)
   if (known !== undefined && signature !== undefined && signature === known.signature) return known
   const text = await readTextFile(path, fileLimitBytes)
+  if (E.isLeft(text) && !entry.mustExist && (await isGone(path))) return undefined
   const file = known !== undefined && sameText(known.file.text, text) ? known.file : { name, text }
   return { file, signature }
 }

@@ -211,6 +211,13 @@ const createEditor = (text: string, document: Document) => {
   }
 }
 
+/** In pieces: a copy of the whole text for each splice would take the square of their number. */
+const applyAll = (text: string, splices: ReadonlyArray<Splice>): string => {
+  const sorted = splices.toReversed().sort((a, b) => b.start - a.start || b.end - a.end)
+  const pieces = sorted.map((splice, index) => splice.text + text.slice(splice.end, sorted[index - 1]?.start))
+  return text.slice(0, sorted.at(-1)?.start) + pieces.reverse().join('')
+}
+
 const documentsOf = (text: string): ReadonlyArray<Document> =>
   parseAllDocuments(text, { ...yamlSchema, uniqueKeys: false }).filter((document) => document.toJS() !== null)
 
@@ -229,10 +236,7 @@ export const editYaml = (text: string, index: number, value: unknown): E.Either<
       : value === undefined
         ? [{ start, end, text: '' }]
         : createEditor(text, document)(value)
-  const after = (splices ?? [])
-    .toReversed()
-    .sort((a, b) => b.start - a.start || b.end - a.end)
-    .reduce((result, splice) => result.slice(0, splice.start) + splice.text + result.slice(splice.end), text)
+  const after = applyAll(text, splices ?? [])
   const wanted = before.right.flatMap((each, i) => (i === index ? (value === undefined ? [] : [value]) : [each]))
   // Whatever a parser and an editor may disagree on: nothing is written that does not read as it should.
   return pipe(

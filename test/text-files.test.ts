@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -47,6 +47,16 @@ test('gives a single file, whatever its name, and tells when it is gone', async 
   t.deepEqual(await read(), [{ name: 'one.md', text: E.right('text') }])
   await rm(path)
   t.is((await read())[0]?.name, 'expected a readable file or directory, got ENOENT')
+})
+
+test('does without a file that is deleted while it reads', async (t) => {
+  const dir = await makeDirectory(t)
+  for (const name of ['a.txt', 'b.txt']) await writeFile(join(dir, name), name)
+  const read = reader(dir, () => {
+    rmSync(join(dir, 'b.txt'), { force: true })
+    return Date.now()
+  })
+  t.deepEqual(await read(), [{ name: 'a.txt', text: E.right('a.txt') }])
 })
 
 test('gives the same object as long as the text is the same', async (t) => {

@@ -81,15 +81,15 @@ export const lint = (files: ReadonlyArray<TextFile>, plugins?: InstalledPlugins)
       origin: originOf.get(verdict.service) ?? '',
       causes: [...verdict.conflicts, ...checkPlugin(verdict, plugins)],
     })),
-  ]
+  ].filter(({ causes }) => causes.length > 0)
   return manifests.flatMap(({ file, error }) => {
-    const lineOf = createLocator(file)
     const broken = error === undefined ? [] : [{ file: file.name, line: lineIn(error), message: error }]
-    const problems = found
-      .filter(({ origin }) => origin === file.name || origin.startsWith(`${file.name}#`))
-      .flatMap(({ origin, causes }) =>
-        causes.map((cause) => ({ file: file.name, line: lineOf(origin, cause.field), message: describe(cause) })),
-      )
+    const own = found.filter(({ origin }) => origin === file.name || origin.startsWith(`${file.name}#`))
+    if (own.length === 0) return broken
+    const lineOf = createLocator(file)
+    const problems = own.flatMap(({ origin, causes }) =>
+      causes.map((cause) => ({ file: file.name, line: lineOf(origin, cause.field), message: describe(cause) })),
+    )
     return [...broken, ...problems].toSorted((a, b) => a.line - b.line)
   })
 }

@@ -91,6 +91,8 @@ const outcome = async (): Promise<Outcome> => {
 }
 
 const { code, out, err } = await outcome()
+// who reads may have read enough: `lint dir | head`
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
 process.stdout.write(out)
 process.stderr.write(err)
 process.exitCode = code

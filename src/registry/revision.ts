@@ -16,7 +16,7 @@ export const parseRevision = (text: string): E.Either<AggregatorError, number | 
 }
 
 /** Source: how long the watch cache of the Kubernetes apiserver waits for a fresh enough state. */
-const patienceMs = 3000
+export const patienceMs = 3000
 
 /** Waits for a revision, for a while. Fails with NotYet, Cancelled. */
 export const awaitRevision =

@@ -5,6 +5,7 @@ import { E } from '../fp.ts'
 import type { ByteStream } from '../http.ts'
 import type { ObjectStore, StoreEvent } from '../object-store.ts'
 import { lineOf, type Representation } from './representation.ts'
+import { patienceMs } from './revision.ts'
 import type { Selection } from './selectors.ts'
 import { changeOf } from './watch-change.ts'
 import type { WatchTexts } from './watch-texts.ts'
@@ -60,6 +61,7 @@ const createWatcher = (watched: Watched): AsyncIterator<Item, undefined> => {
   let position = 0
   let isFirst = true
   let isBookmarkDue = false
+  let isPatienceOver = false
   let isTimeOver = false
   let isOver = false
   let isBegun = false
@@ -86,6 +88,15 @@ const createWatcher = (watched: Watched): AsyncIterator<Item, undefined> => {
       }, watched.timeoutMs),
     )
     if (watched.hasBookmarks) armBookmark()
+    if (position > objects.revision()) armPatience()
+  }
+  /** A revision that does not come is that of another process, whose changes never come either: silence would pass for "nothing new". */
+  const armPatience = (): void => {
+    const cancel = clock.setTimeout(() => {
+      isPatienceOver = true
+      wake()
+    }, patienceMs)
+    releases.push(cancel)
   }
   const armBookmark = (): void => {
     const cancel = clock.setTimeout(() => {
@@ -139,8 +150,8 @@ const createWatcher = (watched: Watched): AsyncIterator<Item, undefined> => {
     if (batch.length === 0) position = objects.revision()
     return true
   }
-  const expired = (): Uint8Array => {
-    const message = `too old resource version: ${String(position)} (${String(objects.revision())})`
+  const expired = (what: 'old' | 'large'): Uint8Array => {
+    const message = `too ${what} resource version: ${String(position)} (${String(objects.revision())})`
     release()
     return errorLine({ _tag: 'Expired', message })
   }
@@ -167,8 +178,9 @@ const createWatcher = (watched: Watched): AsyncIterator<Item, undefined> => {
         return last
       }
       if (objects.revision() <= position) break
-      if (!fill()) return expired()
+      if (!fill()) return expired('old')
     }
+    if (isPatienceOver && objects.revision() < position) return expired('large')
     if (!isBookmarkDue) return undefined
     isBookmarkDue = false
     armBookmark()

@@ -137,6 +137,12 @@ export const examine = (
   return { object, service: object === undefined ? parse(copy.right) : toService(object) }
 }
 
+/** Of another API altogether, so that its name is none of ours; with one of the two wrong it is ours, and mistyped. */
+const isForeign = (value: unknown): boolean => {
+  const [version, found] = [fieldOf(value, 'apiVersion'), fieldOf(value, 'kind')]
+  return typeof version === 'string' && typeof found === 'string' && version !== apiVersion && found !== kind
+}
+
 /** Sorts objects into right and wrong. Of several with one name the first right one is served. Pure. */
 export const acceptObjects = (found: Iterable<FoundObject>): Accepted => {
   const served = new Map<string, ServedObject>()
@@ -146,7 +152,7 @@ export const acceptObjects = (found: Iterable<FoundObject>): Accepted => {
   let index = 0
   for (const { origin, value } of found) {
     const { object, service } = examine(value)
-    const name = nameOf(value)
+    const name = isForeign(value) ? undefined : nameOf(value)
     if (name !== undefined && (served.has(name) || wrong.has(name))) repeated.add(name)
     const named = { origin, index: index++, object }
     if (E.isLeft(service)) {

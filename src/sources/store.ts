@@ -10,6 +10,8 @@ export interface StoreOptions {
   readonly now?: () => number
   /** So many changes are remembered, for watches that come back. */
   readonly historyLimit?: number
+  /** And so many characters of JSON that only they hold, for objects may be large; the last change in any case. */
+  readonly historyChars?: number
 }
 
 /** The state that a source keeps. How a change gets to where it is to last is the source's own affair. */
@@ -31,17 +33,38 @@ export const staleObject = (name: string): AggregatorError => ({
   details: { name, group, kind: resource },
 })
 
+const partsOf = ({ metadata, ...rest }: StoredObject): ReadonlyArray<unknown> => [
+  ...Object.values<unknown>(rest),
+  ...Object.values<unknown>({ ...metadata }),
+]
+
+const addLength = (sum: number, part: unknown): number => sum + JSON.stringify(part).length
+
+/** What nothing but the memory of this change still holds; most of an object is often the very same after it. */
+const charsOf = ({ type, object, previous }: StoreEvent): number => {
+  const kept = new Set(type === 'DELETED' ? [] : partsOf(object))
+  const left = previous === undefined ? [] : partsOf(previous).filter((part) => part !== undefined && !kept.has(part))
+  // who commits what is no JSON has it in memory as well, and is told so where it is read
+  return E.getOrElse(() => 0)(E.tryCatch(() => left.reduce<number>(addLength, 0), E.toError))
+}
+
 /**
  * Objects by name, and the last changes of them. Revisions go on from the clock, a thousand to the millisecond, so that none comes
  * again after a restart.
  */
-export const createStore = ({ now = Date.now, historyLimit = 10_000 }: StoreOptions = {}): Store => {
+export const createStore = ({
+  now = Date.now,
+  historyLimit = 10_000,
+  historyChars = 64 * 1024 * 1024,
+}: StoreOptions = {}): Store => {
   const objects = new Map<string, StoredObject>()
   const first = Math.floor(now()) * 1000
   let revision = first
   const sorted = createSorted<StoredObject>()
-  /** The event of a revision is at `(revision - first - 1) % historyLimit`. */
-  const history: StoreEvent[] = []
+  const history: Array<{ readonly event: StoreEvent; readonly chars: number } | undefined> = []
+  let heldChars = 0
+  /** The last revision whose event is not there any more. */
+  let forgotten = first
   const listeners = new Map<symbol, { readonly since: number; readonly listener: (event: StoreEvent) => void }>()
   const untold: StoreEvent[] = []
   let isTelling = false
@@ -61,6 +84,20 @@ export const createStore = ({ now = Date.now, historyLimit = 10_000 }: StoreOpti
       }
     }
     isTelling = false
+  }
+
+  /** Where the event of a revision is in it. */
+  const placeOf = (asked: number): number => (asked - first - 1) % historyLimit
+
+  const remember = (event: StoreEvent): void => {
+    const chars = charsOf(event)
+    heldChars += chars
+    while (revision - forgotten > 1 && (revision - forgotten > historyLimit || heldChars > historyChars)) {
+      const place = placeOf(++forgotten)
+      heldChars -= history[place]?.chars ?? 0
+      history[place] = undefined
+    }
+    history[placeOf(revision)] = { event, chars }
   }
 
   return {
@@ -87,16 +124,16 @@ export const createStore = ({ now = Date.now, historyLimit = 10_000 }: StoreOpti
         expected === undefined
           ? { type: 'ADDED', ...changed }
           : { type: next === undefined ? 'DELETED' : 'MODIFIED', ...changed, previous: expected }
-      history[(revision - first - 1) % historyLimit] = event
+      remember(event)
       tell(event)
       return E.right(object)
     },
     since: (asked) => {
-      if (asked > revision || asked < revision - history.length) return undefined
+      if (asked > revision || asked < forgotten) return undefined
       const events: StoreEvent[] = []
       for (let next = asked + 1; next <= revision; next++) {
-        const event = history[(next - first - 1) % historyLimit]
-        if (event !== undefined) events.push(event)
+        const known = history[placeOf(next)]
+        if (known !== undefined) events.push(known.event)
       }
       return events
     },

@@ -87,19 +87,19 @@ interface Ended {
   readonly stderr: string
 }
 
-const run = async (...args: ReadonlyArray<string>): Promise<Ended> => {
-  const node = [
-    '--conditions=dataplane-aggregator:source',
-    '--import',
-    './test/_setup/typescript.js',
-    'src/cli/main.ts',
-  ]
+const node = ['--conditions=dataplane-aggregator:source', '--import', './test/_setup/typescript.js', 'src/cli/main.ts']
+
+const start = (...args: ReadonlyArray<string>) => promisify(execFile)(process.execPath, [...node, ...args])
+
+const ended = async (started: ReturnType<typeof start>): Promise<Ended> => {
   try {
-    return { code: 0, ...(await promisify(execFile)(process.execPath, [...node, ...args])) }
+    return { code: 0, ...(await started) }
   } catch (cause) {
     return cause as Ended
   }
 }
+
+const run = (...args: ReadonlyArray<string>): Promise<Ended> => ended(start(...args))
 
 const folder = async (t: ExecutionContext, files: Readonly<Record<string, string>>): Promise<string> => {
   const dir = await mkdtemp(join(tmpdir(), 'lint-'))
@@ -110,8 +110,12 @@ const folder = async (t: ExecutionContext, files: Readonly<Record<string, string
 
 test('prints file and line, and ends with 1 where something is wrong', async (t) => {
   const dir = await folder(t, { 'a.yml': object('a').replace('v1', 'V1') })
-  const [wrong, right, nowhere] = await Promise.all([
+  const cut = start('lint', dir)
+  // as `head` does when it has read enough
+  cut.child.stdout?.destroy()
+  const [wrong, unread, right, nowhere] = await Promise.all([
     run('lint', dir),
+    ended(cut),
     run('lint', 'examples/dataplaneservices', '--plugins', 'examples/plugins'),
     run('lint', join(dir, 'nope')),
   ])
@@ -120,6 +124,7 @@ test('prints file and line, and ends with 1 where something is wrong', async (t)
     stdout: `${join(dir, 'a.yml')}:9: spec.version: expected a version such as "v0alpha1", got "V1"\n`,
     stderr: '1 files, 1 problems\n',
   })
+  t.like(unread, { code: 1, stderr: '1 files, 1 problems\n' })
   t.like(right, { code: 0, stdout: '' })
   t.is(nowhere.code, 2)
   t.regex(nowhere.stderr, /no such file or directory/)

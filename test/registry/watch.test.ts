@@ -161,15 +161,28 @@ test('is silent until a version that is not there yet', async (t) => {
   const objects = three()
   const { take, leave } = await watch(objects, '&resourceVersion=5&allowWatchBookmarks=true', { clock })
   const taken = take(2)
-  await advance(60_000)
+  await advance(2000)
   objects.put('d')
   objects.put('e')
-  await settle()
+  await advance(2000)
   objects.put('f')
   await settle()
   await advance(60_000)
   t.deepEqual(await taken, ['ADDED f@6', 'BOOKMARK@6'])
   await leave()
+})
+
+test('tells who waits for a version that does not come, such as one of another process, to list again', async (t) => {
+  const { clock, advance, timers } = createManualClock()
+  const { next, take } = await watch(three(), '&resourceVersion=1790000000000000', { clock })
+  const told = next()
+  await advance(3000)
+  t.like(await told, {
+    type: 'ERROR',
+    object: { code: 410, reason: 'Expired', message: 'too large resource version: 1790000000000000 (3)' },
+  })
+  t.deepEqual(await take(1), ['end'])
+  t.is(timers.size, 0)
 })
 
 test('cannot list what is not there yet', async (t) => {

@@ -39,6 +39,32 @@ test('remembers so many changes, and says when it does not know all of them', (t
   t.is(namesSince(start + 6), undefined)
 })
 
+test('remembers of large objects no more than so many characters, and the last change in any case', (t) => {
+  const store = createStore({ historyChars: 25_000 })
+  const start = store.revision()
+  const swap = (name: string, next: StoredObject | undefined): void => {
+    t.true(E.isRight(store.swap(name, store.get(name), next)))
+  }
+  const isKnown = (count: number): boolean => store.since(start + count)?.length === store.revision() - start - count
+  const large = (version: string): StoredObject => ({
+    ...createdAs('a'),
+    spec: { pluginID: 'x'.repeat(10_000), version },
+  })
+  for (const version of ['1', '2', '3']) swap('a', large(version))
+  t.true(isKnown(0))
+  const live = store.get('a')
+  if (live === undefined) throw new Error('expected an object')
+  // a status is small, whatever it is the status of
+  for (let i = 0; i < 5; i++) swap('a', { ...live, status: { conditions: [] } })
+  t.true(isKnown(0))
+  swap('a', undefined)
+  t.deepEqual([isKnown(1), store.since(start + 1), isKnown(2)], [false, undefined, true])
+  for (const size of [1, 100_000]) swap('b', { ...createdAs('b'), spec: 'x'.repeat(size) })
+  t.true(isKnown(3))
+  swap('b', undefined)
+  t.deepEqual([store.since(store.revision() - 1)?.length, store.since(store.revision() - 2)], [1, undefined])
+})
+
 test('gives each listener every change in order, whatever the others do', (t) => {
   const store = createStore()
   const seen: string[] = []
