@@ -137,12 +137,22 @@ const isCore: NameOf = (group) => (groupName(group) === '' ? 'core' : undefined)
 export const coreDiscoveryList = (version: AggregatedVersion, theirs: unknown): Json =>
   listOf(version, isAggregated(theirs) ? itemsOf(theirs['items'], isCore, groupShape).map(cleanGroup) : [])
 
-/** `/apis`, in the version that the client reads: they differ in nothing else. `ours`: by group. */
+/** Clients keep what they know of such a version, and do without it for now. */
+const markStale = (group: Json): Json => ({
+  ...group,
+  versions: versionsOf(group).map((version) => ({ ...version, freshness: 'Stale' })),
+})
+
+/**
+ * `/apis`, in the version that the client reads: they differ in nothing else. `ours`: by group. `isStale`: nobody knows whether theirs is
+ * still true.
+ */
 export const groupDiscoveryList = (
   version: AggregatedVersion,
   ours: ReadonlyArray<ReadonlyArray<OurVersion>>,
   theirs: unknown,
+  isStale = false,
 ): Json => {
-  const known = isAggregated(theirs) ? itemsOf(theirs['items'], groupName, groupShape) : []
-  return listOf(version, unite(known.map(cleanGroup), ours.map(toGroup), groupName, mergeGroup))
+  const known = isAggregated(theirs) ? itemsOf(theirs['items'], groupName, groupShape).map(cleanGroup) : []
+  return listOf(version, unite(isStale ? known.map(markStale) : known, ours.map(toGroup), groupName, mergeGroup))
 }

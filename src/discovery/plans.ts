@@ -48,18 +48,44 @@ const gone: AggregatorError = { _tag: 'NotFound', message: 'the server could not
 
 const askAggregated = [...aggregatedVersions.map(aggregatedType), jsonType].join(',')
 
-const aggregatedPlan = (version: AggregatedVersion, known: Known): Plan => {
+/** What the next handler told of its groups, at most so many bytes of it. */
+const maxRemembered = 16 * 1024 * 1024
+
+interface Told {
+  readonly document: unknown
+  /** It fails now: this is what it told last. */
+  readonly isStale: boolean
+  /** Called once something is made of it: what nothing can be made of shall not be remembered. */
+  readonly keep: () => void
+}
+
+/** Its groups are not gone when it fails: clients that took them for gone would forget them. Source: the discovery manager of kube-aggregator. */
+const createMemory = (): ((theirs: NextAnswer | undefined) => Told) => {
+  let last: NextAnswer | undefined
+  return (theirs) => {
+    if (theirs === undefined || theirs.status >= 500) {
+      return { document: jsonOf(last), isStale: true, keep: () => undefined }
+    }
+    const keep = (): void => {
+      last = theirs.body.length > maxRemembered ? undefined : theirs
+    }
+    return { document: jsonOf(theirs), isStale: false, keep }
+  }
+}
+
+const aggregatedPlan = (version: AggregatedVersion, known: Known, remember: ReturnType<typeof createMemory>): Plan => {
   const ours = [...known.groups.values()]
   return {
     accept: askAggregated,
     contentType: aggregatedType(version),
     compose: (theirs) => {
-      const document = jsonOf(theirs)
+      const { document, isStale, keep } = remember(theirs)
       // without their groups, clients would take them for gone: so they get all groups in the older form, and ask on
-      if (hasGroups(document)) return { body: encode(groupList(ours, document)), contentType: jsonType }
-      const isWhole = theirs === undefined || theirs.status < 500
-      const body = encode(groupDiscoveryList(version, ours, document))
-      return isWhole ? { body, cacheControl: 'public' } : { body }
+      const isLegacy = hasGroups(document)
+      const body = encode(isLegacy ? groupList(ours, document) : groupDiscoveryList(version, ours, document, isStale))
+      keep()
+      if (isLegacy) return { body, contentType: jsonType }
+      return isStale && theirs !== undefined ? { body } : { body, cacheControl: 'public' }
     },
     memo: { of: known, name: version },
   }
@@ -89,19 +115,28 @@ const corePlan: PlanFor = (request) =>
     }),
   )
 
-const groupsPlan =
-  (known: () => Known): PlanFor =>
-  (request) =>
+const groupsPlan = (known: () => Known): PlanFor => {
+  const [inOne, inJsonAlone] = [createMemory(), createMemory()]
+  const legacyPlan = (now: Known): Plan => ({
+    ...jsonPlan(() => undefined),
+    compose: (theirs) => {
+      const { document, keep } = inJsonAlone(theirs)
+      const body = encode(groupList([...now.groups.values()], document))
+      keep()
+      return { body }
+    },
+    memo: { of: now, name: 'json' },
+  })
+  return (request) =>
     pipe(
       chooseForm(request.headers.accept, ['json', ...aggregatedVersions]),
       E.map((form) => {
         const now = known()
         const version = aggregatedVersions.find((one) => one === form)
-        return version === undefined
-          ? jsonPlan((theirs) => groupList([...now.groups.values()], theirs), { memo: { of: now, name: 'json' } })
-          : aggregatedPlan(version, now)
+        return version === undefined ? legacyPlan(now) : aggregatedPlan(version, now, inOne)
       }),
     )
+}
 
 /** Shape: `p.example.com/v1`, of a path that ends with it. */
 const lastTwo = ({ path }: HttpRequest): string => path.split('/').slice(-2).join('/')

@@ -37,10 +37,10 @@ export type Definitions = Readonly<Record<ServiceType, ServiceDefinition>>
 
 export const emptyTable: RouteTable = new Map()
 
-/** No time counts as the youngest: such an object never takes a path from one whose age is known. */
+/** No time counts as the oldest: such an object stands in a file of the operator's own, and nothing made over an API takes a path from it. */
 const createdAtMs = ({ metadata }: DataPlaneService): number => {
   const parsed = Date.parse(metadata.creationTimestamp ?? '')
-  return Number.isNaN(parsed) ? Infinity : parsed
+  return Number.isNaN(parsed) ? -Infinity : parsed
 }
 
 /** The older first, then by name. Source: how kube-aggregator and the Gateway API settle two claims on one thing. */

@@ -115,7 +115,7 @@ test('tags what it says, and says nothing to those who have it', async (t) => {
     t.is(body.length, 0)
   }
   t.is((await ask(documents, '/apis', { next: legacy, headers: { 'if-none-match': '"x"' } })).answer.status, 200)
-  t.not(await tagOf(), tag)
+  t.not(await tagOf({ next: nextAnswer('', 404) }), tag)
   apis = claimed.slice(1)
   t.not(await tagOf({ next: legacy }), tag)
 })
@@ -229,4 +229,31 @@ test('sends on to the present whoever asks for a state that the next handler no 
   t.is(new URL(String(answer.headers['location']), `http://host/k8s${path}?hash=A`).href, `http://host/k8s${path}`)
   // never in a circle
   t.is((await ask(documentsOf(), path, { next: moved })).answer.status, 200)
+})
+
+test('keeps the groups of a next handler that fails, marked as stale, until it answers again', async (t) => {
+  const documents = documentsOf()
+  const versions = [{ version: 'v1', freshness: 'Current', resources: [] }]
+  const whole = nextAnswer({ kind: 'APIGroupDiscoveryList', items: [{ metadata: { name: 'apps' }, versions }] })
+  const told = async (next: Asked['next'], accept: string = kubectl): Promise<unknown> => {
+    const { value } = await ask(documents, '/apis', { headers: { accept }, ...(next && { next }) })
+    const { items, groups } = value as {
+      readonly items?: ReadonlyArray<{ metadata: { name: string }; versions: ReadonlyArray<{ freshness: string }> }>
+      readonly groups?: ReadonlyArray<{ readonly name: string }>
+    }
+    return (
+      items?.map(({ metadata, versions }) => `${metadata.name} ${versions[0]?.freshness ?? ''}`) ??
+      groups?.map(({ name }) => name)
+    )
+  }
+  t.deepEqual(await told('nothing'), ['p.example.com Current'])
+  t.deepEqual(await told(whole), ['apps Current', 'p.example.com Current'])
+  for (const failing of ['nothing', nextAnswer('', 503)] as const) {
+    t.deepEqual(await told(failing), ['apps Stale', 'p.example.com Current'])
+  }
+  t.deepEqual(await told(whole), ['apps Current', 'p.example.com Current'])
+  t.deepEqual(await told(nextAnswer('<html>', 404)), ['p.example.com Current'])
+  t.deepEqual(await told('nothing'), ['p.example.com Current'])
+  t.deepEqual(await told(legacy, 'application/json'), ['apps', 'p.example.com'])
+  t.deepEqual(await told(nextAnswer('', 503), 'application/json'), ['apps', 'p.example.com'])
 })

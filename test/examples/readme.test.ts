@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { runInNewContext } from 'node:vm'
 
 import test from 'ava'
 
@@ -76,4 +77,16 @@ test('runs the snippet with everything in the process', async (t) => {
   const response = await fetchWhenUp(`http://127.0.0.1:${String(port)}${path}`, query('hello', 'h1'))
   t.is(await response.text(), '{"results":{"A":{"status":200,"frames":[]}}}\n')
   t.is(await stop(), 0)
+})
+
+test('lets nobody but an admin write, by the lines that it shows', (t) => {
+  const lines = blocks.find(({ text = '' }) => text.startsWith('authorize: '))?.text ?? ''
+  const { authorize } = runInNewContext(`({ ${lines} })`) as {
+    authorize: (attributes: { group: string; verb: string; user?: { name: string } }) => boolean
+  }
+  const group = 'aggregation.grafana.app'
+  t.true(authorize({ group, verb: 'watch' }))
+  t.true(authorize({ group, verb: 'create', user: { name: 'admin' } }))
+  t.false(authorize({ group, verb: 'create', user: { name: 'bob' } }))
+  t.true(authorize({ group: 'testdata.grafana.app', verb: 'create', user: { name: 'bob' } }))
 })

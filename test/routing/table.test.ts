@@ -40,9 +40,10 @@ test('lets the older of two objects keep a claim, whatever their names', (t) => 
 const births: ReadonlyArray<readonly [title: string, a: string | undefined, b: string | undefined, owner: string]> = [
   ['goes by the name between objects of one age', at(1), at(1), 'a'],
   ['goes by the name where no age is known', undefined, undefined, 'a'],
-  ['takes no age for the youngest', undefined, at(9), 'b'],
+  ['takes no age for the oldest, wherever it stands', undefined, at(9), 'a'],
+  ['takes a path from nobody whose age is not known', at(9), undefined, 'b'],
   ['compares moments, not texts', '2026-01-01T00:00:00+02:00', '2025-12-31T23:00:00Z', 'a'],
-  ['takes an impossible time for none', '2026-99-99T00:00:00Z', at(9), 'b'],
+  ['takes an impossible time for none', at(9), '2026-99-99T00:00:00Z', 'b'],
 ]
 for (const [title, a, b, owner] of births) {
   test(title, (t) => {

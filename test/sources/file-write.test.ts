@@ -74,7 +74,7 @@ spec:
 
     - {type: route,   path: /x}
 ---
-{"apiVersion": "v1",   "kind": "ConfigMap", "metadata": {"name": "b"}}
+{"apiVersion": "v1",   "kind": "ConfigMap", "metadata": {"name": "a"}}
 ---
 # a list
 apiVersion: v1

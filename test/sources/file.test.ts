@@ -79,6 +79,14 @@ test('drops the objects of a deleted file', async (t) => {
   t.deepEqual(namesOf(await recorder.snapshotAt(1)), ['b'])
 })
 
+test('lets an object go though one of another API has its name', async (t) => {
+  const other = 'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: a }\n'
+  const { put, recorder } = await begin(t, { 'a.yml': `${other}---\n${toText(manifest('a'))}` })
+  await put('a.yml', other)
+  await recorder.snapshot(serves())
+  t.pass()
+})
+
 test('keeps the very object when its file is renamed', async (t) => {
   const { dir, recorder, first, put } = await begin(t, { 'a.yml': toText(manifest('a')) })
   await rename(join(dir, 'a.yml'), join(dir, 'z.yml'))
