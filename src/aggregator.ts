@@ -115,9 +115,11 @@ const assemble = (settings: Settings): DataPlaneAggregator => {
     onChange: conditions.changed,
     logger,
   })
-  const documents = createDocuments({ apis: () => claimedApis(table.current()), registry: settings.registry, logger })
+  const documents = settings.discovery
+    ? createDocuments({ apis: () => claimedApis(table.current()), registry: settings.registry, logger })
+    : undefined
   const findDocument = (method: string, url: string): Match | undefined => {
-    const document = settings.discovery ? documents.find(method, url) : undefined
+    const document = documents?.find(method, url)
     return document && toMatch(document)
   }
   const forwarder = createForwarder(settings.proxy)

@@ -147,7 +147,7 @@ export const authorize =
     return (request, env) => {
       const attributes = attributesOf(request, env)
       const mayAccess = (access: RouteAccess): Result<void> => ask({ ...attributes, access }, env)
-      const mayCreate = ask({ ...attributes, verb: 'create' }, env)
+      const mayCreate: Result<void> = () => ask({ ...attributes, verb: 'create' }, env)()
       return pipe(
         ask(attributes, env),
         TE.flatMap(() => next(request, { ...env, mayAccess, mayCreate })),
