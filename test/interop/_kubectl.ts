@@ -7,7 +7,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
-import { setTimeout as delay } from 'node:timers/promises'
 
 import type { ExecutionContext } from 'ava'
 import express from 'express'
@@ -155,18 +154,27 @@ export const stored = async (url: string, name: string): Promise<Stored | undefi
   return response.ok ? (body as Stored) : undefined
 }
 
-/** The object, once what is said of it is of this generation; nobody tells when. */
+const isSettled = ({ metadata, status }: Stored): boolean =>
+  (status?.conditions ?? []).filter(
+    ({ type, observedGeneration }) =>
+      ['Accepted', 'Available'].includes(type) && observedGeneration === metadata.generation,
+  ).length === 2
+
+/** The object, once what is said of it is of this generation. */
 export const settled = async (url: string, name: string): Promise<Stored> => {
-  for (;;) {
-    const object = await stored(url, name)
-    if (object === undefined) throw new Error(`there is no ${name}`)
-    const said = (object.status?.conditions ?? []).filter(
-      ({ type, observedGeneration }) =>
-        ['Accepted', 'Available'].includes(type) && observedGeneration === object.metadata.generation,
-    )
-    if (said.length === 2) return object
-    await delay(10)
+  const selected = `watch=true&resourceVersion=0&fieldSelector=metadata.name=${name}`
+  const { body } = await fetch(`${url}${collection}?${selected}`)
+  let rest = ''
+  for await (const chunk of body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    const lines = `${rest}${chunk}`.split('\n')
+    rest = lines.pop() ?? ''
+    for (const line of lines) {
+      const { type, object } = JSON.parse(line) as { readonly type: string; readonly object: Stored }
+      if (type === 'DELETED' || type === 'ERROR') throw new Error(`there is no ${name}`)
+      if (isSettled(object)) return object
+    }
   }
+  throw new Error(`the watch of ${name} ended`)
 }
 
 export const patch = async (url: string, name: string, change: object): Promise<void> => {
