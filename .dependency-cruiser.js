@@ -17,8 +17,11 @@ const doors = {
   'io-ts': '^src/(api/|decode[.]ts$)',
   'http-proxy-middleware': '^src/proxy/',
   'lru-cache': '^src/(contexts|proxy)/',
-  'node:child_process': '^src/plugins/process/',
-  'node:http': '^src/(express|proxy)/',
+  'https-proxy-agent': '^src/kubernetes/',
+  // Plugins, and the commands of a kubeconfig that give credentials.
+  'node:child_process': '^src/(plugins/process/|kubernetes/exec-credential[.]ts$)',
+  'node:http': '^src/(express/|proxy/|kubernetes/|contexts/http[.]ts$)',
+  'node:https': '^src/(proxy/|kubernetes/|contexts/http[.]ts$)',
   'prom-client': '^src/telemetry/',
   // What a door carries an answer out to.
   ws: '^src/express/',

@@ -38,6 +38,14 @@ export interface SourceObserver {
   readonly error: (error: SourceError) => void
 }
 
+/** How far behind the apiserver's state a snapshot may be. */
+export interface Staleness {
+  /** Since when nothing was heard of where the objects are kept, ms; `undefined`: nothing ever was. */
+  readonly ageMs: number | undefined
+  /** Whether that is longer than the source is asked to bear. */
+  readonly isStale: boolean
+}
+
 export type Unsubscribe = () => Promise<void>
 
 /**
@@ -50,13 +58,15 @@ export interface DataPlaneServiceSource {
   subscribe(observer: SourceObserver): Unsubscribe
   /**
    * Writes what became of an object into its status: `change` is asked with the present one, and once more if somebody was faster; when
-   * it gives back the same (`===`), or the object is gone, nothing is written. Left out: nowhere to write it. Fails with
-   * Forbidden, StoreFailed.
+   * it gives back the same (`===`), or the object is gone, nothing is written. Where one of several replicas writes, the others keep
+   * `change`, and it is asked when their turn comes. Left out: nowhere to write it. Fails with Forbidden, StoreFailed.
    */
   readonly updateStatus?: (
     name: string,
     change: (current: DataPlaneServiceStatus) => DataPlaneServiceStatus,
   ) => Result<void>
+  /** Left out by sources that keep their objects themselves, or see them every time. */
+  readonly staleness?: () => Staleness
 }
 
 /** A source whose objects are kept here, so that they can be served and written over REST. */
