@@ -21,7 +21,7 @@ const doors = {
   // Plugins, and the commands of a kubeconfig that give credentials.
   'node:child_process': '^src/(plugins/process/|kubernetes/exec-credential[.]ts$)',
   'node:http': '^src/(express/|proxy/|kubernetes/|contexts/http[.]ts$)',
-  'node:https': '^src/(proxy/|kubernetes/|contexts/http[.]ts$)',
+  'node:https': '^src/(express/|proxy/|kubernetes/|contexts/http[.]ts$)',
   'prom-client': '^src/telemetry/',
   // What a door carries an answer out to.
   ws: '^src/express/',
