@@ -6,7 +6,7 @@ import { dispatch, requestHeaders } from './dispatch.ts'
 import { door, type Door } from './express/handler.ts'
 import { createProbes, type ProbeHandler } from './express/probes.ts'
 import { encodeFrame, encodeQueryData } from './frames/index.ts'
-import { TE } from './fp.ts'
+import { E, TE } from './fp.ts'
 import { applyLayers, layerNames, layers, responseHeaders } from './layers/index.ts'
 import { toSettings, type AggregatorOptions, type Settings } from './options.ts'
 import type { PluginStatus } from './plugin-status.ts'
@@ -18,9 +18,9 @@ import { explain, type Explanation } from './routing/explain.ts'
 import { match, type Match } from './routing/match.ts'
 import { claimsOf, ownTable } from './routing/table.ts'
 import { serviceDefinitions } from './services/index.ts'
-import { isWritable } from './source.ts'
+import { isWritable, type DataPlaneServiceSource, type Staleness } from './source.ts'
 import { createSharedStreams } from './streams/index.ts'
-import { logRequests, pluginMetrics, requestMetrics, requestSpans } from './telemetry/index.ts'
+import { logRequests, pluginMetrics, requestMetrics, requestSpans, sourceMetrics } from './telemetry/index.ts'
 import { observeAll } from './telemetry.ts'
 import type { Registry } from './verdict.ts'
 
@@ -43,8 +43,8 @@ export interface DataPlaneAggregator extends AsyncDisposable {
   readonly explain: (method: string, url: string) => Explanation
   /**
    * Handlers for probes, mounted by nobody but the host: `app.use('/livez', aggregator.livez)`. In the form of the Kubernetes apiserver:
-   * `ok` or 500, a line for each check with `?verbose`. Alive: it answers. Ready: the first snapshot is compiled, and nobody closes it.
-   * A broken file, a rejected object, or a plugin that is down is told there, and fails nothing: the last good state serves.
+   * `ok` or 500, a line for each check with `?verbose`. Alive: it answers. Ready: the first snapshot is compiled, the source is not
+   * stale (check `registry-fresh`, of sources that can be), and nobody closes it. A broken file, a rejected object, or a plugin that is down is told there, and fails nothing: the last good state serves.
    */
   readonly livez: ProbeHandler
   readonly readyz: ProbeHandler
@@ -68,6 +68,8 @@ export interface DataPlaneAggregator extends AsyncDisposable {
 /** Far more than our own parts take; one of the host's own may hang. */
 const closeTimeoutMs = 60_000
 
+const unknownAge: Staleness = { ageMs: undefined, isStale: true }
+
 const noConditions: Conditions = { changed: () => undefined, close: () => Promise.resolve() }
 
 const conditionsOf = ({ source, plugins, logger }: Settings, registry: () => Registry): Conditions =>
@@ -79,6 +81,13 @@ const conditionsOf = ({ source, plugins, logger }: Settings, registry: () => Reg
         plugins,
         logger,
       })
+
+/** A source of the host's own may throw, and then nobody knows how old its objects are. */
+const stalenessOf = (source: DataPlaneServiceSource): (() => Staleness) | undefined => {
+  if (source.staleness === undefined) return undefined
+  const ask = (): Staleness => source.staleness?.() ?? unknownAge
+  return () => E.getOrElse(() => unknownAge)(E.tryCatch(ask, E.toError))
+}
 
 /** A document in the words of the table: claimed by ourselves. */
 const toMatch = ({ route, path, query }: FoundDocument): Match => ({
@@ -142,7 +151,11 @@ const assemble = (settings: Settings): DataPlaneAggregator => {
     authenticate: settings.authenticate,
   })
 
-  const endMetrics = metrics === undefined ? undefined : pluginMetrics(metrics, plugins)
+  const staleness = stalenessOf(source)
+  const endMetrics =
+    metrics === undefined
+      ? []
+      : [pluginMetrics(metrics, plugins), ...(staleness === undefined ? [] : [sourceMetrics(metrics, staleness)])]
   const shutDown = async (): Promise<void> => {
     await drain(settings.drainMs)
     try {
@@ -158,7 +171,7 @@ const assemble = (settings: Settings): DataPlaneAggregator => {
         closeTimeoutMs,
       )
     } finally {
-      endMetrics?.()
+      for (const end of endMetrics) end()
     }
   }
   let closed: Promise<void> | undefined
@@ -184,6 +197,7 @@ const assemble = (settings: Settings): DataPlaneAggregator => {
       isClosing: () => closed !== undefined,
       registry: table.registry,
       plugins: () => plugins.statuses?.() ?? [],
+      staleness,
     }),
     upgrade,
     close,

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { quote } from '../decode.ts'
 import { E } from '../fp.ts'
 import type { PluginStatus } from '../plugin-status.ts'
+import type { Staleness } from '../source.ts'
 import type { Registry } from '../verdict.ts'
 
 export interface Check {
@@ -77,8 +78,16 @@ const pluginNotes = (plugins: ReadonlyArray<PluginStatus>): ReadonlyArray<string
   return [`plugins that are not ready: ${[...names, ...rest].join(', ')}`]
 }
 
+const ageOf = ({ ageMs }: Staleness): string =>
+  ageMs === undefined ? 'was never heard of' : `was last heard of ${String(Math.round(ageMs / 1000))} s ago`
+
 /** What an operator wants to know although the last good state serves. Names of files and plugins, no more. */
-const notesOf = ({ rejected, sourceError }: Registry, plugins: ReadonlyArray<PluginStatus>): ReadonlyArray<string> => [
+const notesOf = (
+  { rejected, sourceError }: Registry,
+  plugins: ReadonlyArray<PluginStatus>,
+  staleness: Staleness | undefined,
+): ReadonlyArray<string> => [
+  ...(staleness?.isStale === true ? [`the source ${ageOf(staleness)}, the last good state serves`] : []),
   ...(sourceError === undefined
     ? []
     : [`the source has an error in ${quote(baseNameOf(sourceError.origin))}, the last good state serves`]),
@@ -99,12 +108,14 @@ export interface ProbesOptions {
   readonly isClosing: () => boolean
   readonly registry: () => Registry
   readonly plugins: () => ReadonlyArray<PluginStatus>
+  /** Left out where no source can fall behind. */
+  readonly staleness?: (() => Staleness) | undefined
 }
 
 export interface Probes {
   /** Whether the process answers at all; no plugin and no file has a say in it. */
   readonly livez: ProbeHandler
-  /** Whether requests should come here: the first snapshot is compiled, and nobody has called `close()`. */
+  /** Whether requests should come here: the first snapshot is compiled, the source is not stale, and nobody has called `close()`. */
   readonly readyz: ProbeHandler
 }
 
@@ -143,7 +154,7 @@ const handlerOf =
   }
 
 /** Probes in the format of the Kubernetes apiserver, `?verbose` and `?exclude=` included. They are nowhere until the host mounts them. */
-export const createProbes = ({ ready, isClosing, registry, plugins }: ProbesOptions): Probes => {
+export const createProbes = ({ ready, isClosing, registry, plugins, staleness }: ProbesOptions): Probes => {
   let isSynced = false
   void ready.then(() => {
     isSynced = true
@@ -152,6 +163,7 @@ export const createProbes = ({ ready, isClosing, registry, plugins }: ProbesOpti
   const readiness = (): ReadonlyArray<Check> => [
     ping,
     { name: 'registry-sync', isOk: isSynced },
+    ...(staleness === undefined ? [] : [{ name: 'registry-fresh', isOk: !staleness().isStale }]),
     { name: 'shutdown', isOk: !isClosing() },
   ]
   return {
@@ -160,6 +172,6 @@ export const createProbes = ({ ready, isClosing, registry, plugins }: ProbesOpti
       () => [ping],
       () => [],
     ),
-    readyz: handlerOf('readyz', readiness, () => notesOf(registry(), plugins())),
+    readyz: handlerOf('readyz', readiness, () => notesOf(registry(), plugins(), staleness?.())),
   }
 }

@@ -5,6 +5,7 @@ import express from 'express'
 
 import { createProbes, probe, type ProbeQuery } from '../../src/express/probes.ts'
 import type { PluginState, PluginStatus } from '../../src/plugin-status.ts'
+import type { Staleness } from '../../src/source.ts'
 import type { Registry } from '../../src/verdict.ts'
 import { listen } from '../_setup/aggregator.ts'
 
@@ -158,4 +159,31 @@ test('is ready from the first snapshot to the end, whatever happens to files and
   state.isClosing = true
   t.deepEqual(await ask('/readyz'), ['500', '[-]shutdown failed: reason withheld', 'readyz check failed', ''])
   t.deepEqual(await ask('/livez'), ['200', 'ok'])
+})
+
+test('is not ready while its source is stale, says since when, and lets that be excluded', async (t) => {
+  let staleness: Staleness = { ageMs: 299_700, isStale: false }
+  const probes = createProbes({
+    ready: Promise.resolve(),
+    isClosing: () => false,
+    registry: () => ({ verdicts: [], rejected: [] }),
+    plugins: () => [],
+    staleness: () => staleness,
+  })
+  await Promise.resolve()
+  const url = await listen(t, createServer(probes.readyz))
+  const ask = async (path: string): Promise<string> => {
+    const answer = await fetch(url + path)
+    return `${String(answer.status)} ${await answer.text()}`
+  }
+  t.is(await ask('/readyz'), '200 ok')
+  t.is(await ask('/readyz/registry-fresh'), '200 ok')
+  staleness = { ageMs: 300_600, isStale: true }
+  const said = (fresh: string, outcome: string, since = 'was last heard of 301 s ago'): string =>
+    `[+]ping ok\n[+]registry-sync ok\n${fresh}\n[+]shutdown ok\n` +
+    `warn: the source ${since}, the last good state serves\nreadyz check ${outcome}\n`
+  t.is(await ask('/readyz'), `500 ${said('[-]registry-fresh failed: reason withheld', 'failed')}`)
+  t.is(await ask('/readyz?verbose&exclude=registry-fresh'), `200 ${said('[+]registry-fresh excluded: ok', 'passed')}`)
+  staleness = { ageMs: undefined, isStale: true }
+  t.is(await ask('/readyz'), `500 ${said('[-]registry-fresh failed: reason withheld', 'failed', 'was never heard of')}`)
 })
