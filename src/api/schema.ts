@@ -121,7 +121,7 @@ const status: Schema = {
   },
 }
 
-/** A DataPlaneService. The one schema of validation, server-side apply, OpenAPI and `examples/crd.yml`. */
+/** A DataPlaneService. The one schema of validation, server-side apply, OpenAPI and `examples/kubernetes/crd.yml`. */
 export const dataPlaneServiceSchema: Schema = {
   type: 'object',
   description: 'Claims data plane paths of an API group for a Grafana plugin.',

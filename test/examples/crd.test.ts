@@ -41,7 +41,7 @@ interface Definition {
   }
 }
 
-const text = await textOf('crd.yml')
+const text = await textOf('kubernetes/crd.yml')
 const { metadata, spec } = parse(text) as Definition
 const [told] = spec.versions
 

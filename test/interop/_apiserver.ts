@@ -17,7 +17,7 @@ export const startApiserver = async (t: Pick<ExecutionContext, 'teardown'>): Pro
   })
   const child = run(t, program, [directory], { stdio: ['pipe', 'pipe', 'ignore'] })
   const { url } = JSON.parse(await firstLine(child)) as { readonly url: string }
-  const definition: unknown = parse(readFileSync(new URL('../../examples/crd.yml', import.meta.url), 'utf8'))
+  const definition: unknown = parse(readFileSync(new URL('../../examples/kubernetes/crd.yml', import.meta.url), 'utf8'))
   const response = await fetch(`${url}/apis/apiextensions.k8s.io/v1/customresourcedefinitions`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
