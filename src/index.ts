@@ -7,10 +7,29 @@ export type { ProbeHandler } from './express/probes.ts'
 export type { UpgradeOptions } from './express/upgrade.ts'
 export type { Authenticate } from './express/user.ts'
 
+export { apiServer, inCluster, kubeconfig, type ApiServerOptions, type KubeconfigOptions } from './kubernetes/index.ts'
+export type {
+  Collection,
+  ConnectOptions,
+  Election,
+  ElectionOptions,
+  Follower,
+  Following,
+  KubernetesApi,
+  KubernetesCall,
+  KubernetesConnection,
+  KubernetesFailure,
+  KubernetesObject,
+  KubernetesResult,
+  ObjectChange,
+} from './kubernetes.ts'
+
 export {
   fileSource,
+  kubernetesSource,
   memorySource,
   type FileSourceOptions,
+  type KubernetesSourceOptions,
   type MemorySource,
   type MemorySourceOptions,
 } from './sources/index.ts'
@@ -20,6 +39,7 @@ export type {
   Snapshot,
   SourceError,
   SourceObserver,
+  Staleness,
   Unsubscribe,
   WritableSource,
 } from './source.ts'
@@ -89,9 +109,13 @@ export type {
 
 export {
   cachedContexts,
+  httpContexts,
+  kubernetesContexts,
   provisionedContexts,
   staticContexts,
   type CachedContextsOptions,
+  type HttpContextsOptions,
+  type KubernetesContextsOptions,
   type ProvisionedContextsOptions,
   type StaticApp,
   type StaticContextsOptions,

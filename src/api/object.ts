@@ -56,6 +56,9 @@ export interface Condition {
   readonly message: string
 }
 
+/** Those that are written here; others may write others. */
+export const conditionTypes = ['Accepted', 'Available'] as const
+
 export interface DataPlaneServiceStatus {
   /** One of each type. */
   readonly conditions?: ReadonlyArray<Condition>

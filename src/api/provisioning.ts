@@ -88,7 +88,8 @@ const App = t.intersection([
 const toSecrets = (given: t.TypeOf<typeof secrets> = {}): Readonly<Record<string, string>> =>
   Object.fromEntries(Object.entries(given).map(([key, value]) => [key, value ?? '']))
 
-const below =
+/** Puts the field of a whole before those of its parts. */
+export const below =
   (field: string) =>
   (causes: ReadonlyArray<StatusCause>): ReadonlyArray<StatusCause> =>
     causes.map((cause) => ({ ...cause, field: cause.field === '' ? field : `${field}.${cause.field}` }))

@@ -1,9 +1,9 @@
-import type { Condition, DataPlaneServiceStatus } from '../api/object.ts'
+import type { Condition, conditionTypes, DataPlaneServiceStatus } from '../api/object.ts'
 import type { Finding } from './finding.ts'
 
 /** A condition as it should be, but for the time of its last flip. */
 export interface WantedCondition extends Finding {
-  readonly type: 'Accepted' | 'Available'
+  readonly type: (typeof conditionTypes)[number]
   readonly observedGeneration?: number | undefined
 }
 

@@ -1,4 +1,7 @@
 export { cachedContexts, type CachedContextsOptions } from './cached.ts'
+export { httpContexts } from './http.ts'
+export type { HttpContextsOptions } from './http-options.ts'
+export { kubernetesContexts, type KubernetesContextsOptions } from './kubernetes.ts'
 export { provisionedContexts, type ProvisionedContextsOptions } from './provisioned.ts'
 export {
   staticContexts,

@@ -1,14 +1,8 @@
-import { createHash } from 'node:crypto'
-
 import type { ProvisionedApp, ProvisionedDatasource } from '../api/provisioning.ts'
 import type { AggregatorError } from '../errors.ts'
 import { E } from '../fp.ts'
-import type {
-  AppInstanceSettings,
-  DataSourceInstanceSettings,
-  InstanceSettings,
-  PluginContextRequest,
-} from '../plugin.ts'
+import type { InstanceSettings, PluginContextRequest } from '../plugin.ts'
+import { noOrg, notFound, toAppSettings, toDatasourceSettings, unconfiguredApp, uidOf } from './instance-settings.ts'
 
 export interface InstanceTableOptions {
   /** Grafana's organisation behind a namespace, `undefined` for none. Default: `toOrgId`. */
@@ -63,63 +57,6 @@ export const toTableSettings = ({
   return { orgOfNamespace, grafanaConfig: Object.freeze(Object.fromEntries(sorted)) }
 }
 
-/** JSON with sorted keys: the same content is the same text, whatever order it was written in. */
-const canonicalJson = (value: unknown): string => {
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join()}]`
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null'
-  const entries = Object.entries(value).filter(([, inner]) => inner !== undefined)
-  return `{${entries
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([key, inner]) => `${JSON.stringify(key)}:${canonicalJson(inner)}`)
-    .join()}}`
-}
-
-const hash = (value: unknown): Buffer => createHash('sha256').update(canonicalJson(value)).digest()
-
-/** Source: Grafana's uid for a provisioned datasource without one: `P` and 8 bytes of SHA-256 of the name. */
-const uidOf = (name: string): string => `P${createHash('sha256').update(name).digest('hex').slice(0, 16)}`.toUpperCase()
-
-/**
- * A time only in form, between 2004 and 2039: 40 bits of the content's hash. So it changes with any change of settings or
- * secrets, wherever that came from (file, variable, another file), stays with the same content through restarts, and is the
- * same in every replica. A file's time can do none of these.
- */
-const lastUpdatedMS = (content: unknown): number => 2 ** 40 + hash(content).readUIntBE(0, 5)
-
-/** The plugin SDK keeps one instance per id: two datasources must never share one. 48 bits of a hash of what identifies it. */
-const idOf = (orgId: number, uid: string): number => 1 + hash([orgId, uid]).readUIntBE(0, 6)
-
-const toAppSettings = ({ jsonData, secureJsonData }: Omit<ProvisionedApp, 'orgId' | 'type'>): AppInstanceSettings => ({
-  jsonData: Buffer.from(canonicalJson(jsonData)),
-  decryptedSecureJsonData: secureJsonData,
-  lastUpdatedMS: lastUpdatedMS([jsonData, secureJsonData]),
-})
-
-const unconfiguredApp = toAppSettings({ jsonData: {}, secureJsonData: {} })
-
-const toDatasourceSettings = (entry: ProvisionedDatasource, uid: string): DataSourceInstanceSettings => ({
-  id: idOf(entry.orgId, uid),
-  uid,
-  name: entry.name,
-  url: entry.url,
-  user: entry.user,
-  database: entry.database,
-  basicAuthEnabled: entry.basicAuth,
-  basicAuthUser: entry.basicAuthUser,
-  jsonData: Buffer.from(canonicalJson(entry.jsonData)),
-  decryptedSecureJsonData: entry.secureJsonData,
-  lastUpdatedMS: lastUpdatedMS({ ...entry, uid }),
-})
-
-const notFound = (kind: string, name: string): AggregatorError => ({
-  _tag: 'NotFound',
-  message: `${kind} "${name}" not found`,
-  details: { name, kind },
-})
-
-/** The organisation of what lies in no namespace. */
-const noOrg = 0
-
 export interface InstanceTableInput {
   readonly datasources: Iterable<ProvisionedDatasource>
   readonly apps: Iterable<ProvisionedApp>
@@ -148,7 +85,7 @@ export const createInstanceTable = ({
   for (const entry of datasources) {
     const { orgId, type, uid = uidOf(entry.name) } = entry
     const key = keyOf(orgId, uid)
-    const dataSourceInstanceSettings = toDatasourceSettings(entry, uid)
+    const dataSourceInstanceSettings = toDatasourceSettings(entry, uid, [orgId, uid])
     if (datasourcesByKey.has(key)) onDuplicate('datasources', uid)
     else datasourcesByKey.set(key, { type, settings: { orgId, dataSourceInstanceSettings, grafanaConfig } })
   }

@@ -10,6 +10,7 @@ import type { PluginContextProvider } from '../plugin.ts'
 import { capReports, createTextFiles, readTextFile, type TextFile } from '../text-files.ts'
 import { createWatch } from '../watch.ts'
 import { unlessAborted } from './abortable.ts'
+import { settingsUnavailable } from './instance-settings.ts'
 import {
   createInstanceTable,
   toTableSettings,
@@ -29,12 +30,6 @@ type Files = ReadonlyMap<string, FileEntries>
 
 const contentOf = (files: Files): unknown =>
   [...files.values()].map(({ datasources, apps, isKnown }) => ({ datasources, apps, isKnown }))
-
-const unavailable: AggregatorError = {
-  _tag: 'PluginUnavailable',
-  message: 'instance settings cannot be read at present',
-  retryAfterSeconds: 5,
-}
 
 /**
  * Instance settings out of Grafana's provisioning files: one file, or all `*.yml` and `*.yaml` of a directory, with
@@ -68,7 +63,7 @@ export const provisionedContexts = (path: string, options: ProvisionedContextsOp
       onDuplicate: (kind, name) => {
         twice.push(`${kind} ${quote(name)} is provisioned twice, the first serves`)
       },
-      ...(isComplete ? {} : { missing: unavailable }),
+      ...(isComplete ? {} : { missing: settingsUnavailable }),
     })
     for (const message of capReports(twice, (count) => `and ${count} more are provisioned twice`)) logger.warn(message)
     return created

@@ -130,18 +130,20 @@ const listOf = (version: AggregatedVersion, items: ReadonlyArray<Json>): Json =>
   items,
 })
 
-/** The group of `/api` has no name. */
-const isCore: NameOf = (group) => (groupName(group) === '' ? 'core' : undefined)
-
-/** `/api`, where nothing is ours. */
-export const coreDiscoveryList = (version: AggregatedVersion, theirs: unknown): Json =>
-  listOf(version, isAggregated(theirs) ? itemsOf(theirs['items'], isCore, groupShape).map(cleanGroup) : [])
-
 /** Clients keep what they know of such a version, and do without it for now. */
 const markStale = (group: Json): Json => ({
   ...group,
   versions: versionsOf(group).map((version) => ({ ...version, freshness: 'Stale' })),
 })
+
+/** The group of `/api` has no name: Kubernetes leaves it out. */
+const coreName: NameOf = (group) => ((groupName(group) ?? '') === '' ? 'core' : undefined)
+
+/** `/api`, where nothing is ours. `isStale`: nobody knows whether it is still true. */
+export const coreDiscoveryList = (version: AggregatedVersion, theirs: unknown, isStale = false): Json => {
+  const known = isAggregated(theirs) ? itemsOf(theirs['items'], coreName, groupShape).map(cleanGroup) : []
+  return listOf(version, isStale ? known.map(markStale) : known)
+}
 
 /**
  * `/apis`, in the version that the client reads: they differ in nothing else. `ours`: by group. `isStale`: nobody knows whether theirs is

@@ -91,14 +91,15 @@ const aggregatedPlan = (version: AggregatedVersion, known: Known, remember: Retu
   }
 }
 
-const coreDiscoveryPlan = (version: AggregatedVersion): Plan => ({
+const coreDiscoveryPlan = (version: AggregatedVersion, remember: ReturnType<typeof createMemory>): Plan => ({
   accept: askAggregated,
   contentType: aggregatedType(version),
   compose: (theirs) => {
-    const document = jsonOf(theirs)
-    return isCoreVersions(document)
-      ? { body: encode(document), contentType: jsonType }
-      : { body: encode(coreDiscoveryList(version, document)) }
+    const { document, isStale, keep } = remember(theirs)
+    const isLegacy = isCoreVersions(document)
+    const body = encode(isLegacy ? document : coreDiscoveryList(version, document, isStale))
+    keep()
+    return isLegacy ? { body, contentType: jsonType } : { body }
   },
 })
 
@@ -106,14 +107,17 @@ const coreDiscoveryPlan = (version: AggregatedVersion): Plan => ({
  * Nothing of ours is in it, but clients of Kubernetes that find it broken look at no other document: so these get an empty one where the next
  * handler has none. Others have the next handler to themselves.
  */
-const corePlan: PlanFor = (request) =>
-  pipe(
-    chooseForm(request.headers.accept, aggregatedVersions),
-    E.flatMap((form) => {
-      const version = aggregatedVersions.find((one) => one === form)
-      return version === undefined ? E.left(gone) : E.right(coreDiscoveryPlan(version))
-    }),
-  )
+const corePlan = (): PlanFor => {
+  const remember = createMemory()
+  return (request) =>
+    pipe(
+      chooseForm(request.headers.accept, aggregatedVersions),
+      E.flatMap((form) => {
+        const version = aggregatedVersions.find((one) => one === form)
+        return version === undefined ? E.left(gone) : E.right(coreDiscoveryPlan(version, remember))
+      }),
+    )
+}
 
 const groupsPlan = (known: () => Known): PlanFor => {
   const [inOne, inJsonAlone] = [createMemory(), createMemory()]
@@ -219,7 +223,7 @@ const openApiV3VersionPlan =
 
 /** How each document is made. */
 export const createPlans = (known: () => Known, isWritable: boolean): Readonly<Record<Place, PlanFor>> => ({
-  core: corePlan,
+  core: corePlan(),
   groups: groupsPlan(known),
   group: groupPlan(known),
   version: versionPlan(known),

@@ -127,14 +127,22 @@ export const duplicateOf = (name: string, first: NamedObject, origin: string): R
   return { origin, name, causes: [{ reason: 'FieldValueDuplicate', field: 'metadata.name', message }] }
 }
 
-/** One object, whoever made it: what an API can show of it, and what the table can. Pure. */
-export const examine = (
-  value: unknown,
-): { readonly object: StoredObject | undefined; readonly service: E.Either<Causes, DataPlaneService> } => {
+/** An object of a source: what an API can show of it, and what the table can. */
+interface Examined {
+  readonly object: StoredObject | undefined
+  readonly service: E.Either<Causes, DataPlaneService>
+}
+
+/** One object that is JSON of ours already. Pure. */
+export const examineJson = (value: unknown): Examined => {
+  const object = toStored(value)
+  return { object, service: object === undefined ? parse(value) : toService(object) }
+}
+
+/** One object, whoever made it. Pure. */
+export const examine = (value: unknown): Examined => {
   const copy = copyOf(value)
-  if (E.isLeft(copy)) return { object: undefined, service: copy }
-  const object = toStored(copy.right)
-  return { object, service: object === undefined ? parse(copy.right) : toService(object) }
+  return E.isLeft(copy) ? { object: undefined, service: copy } : examineJson(copy.right)
 }
 
 /** Of another API altogether, so that its name is none of ours; with one of the two wrong it is ours, and mistyped. */

@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 
 import { comparisons, type Case } from './case.ts'
 import { frameCases } from './frames.ts'
+import { kubernetesCases } from './kubernetes.ts'
 import { measure, type Measured } from './measure.ts'
 import { pluginCallCases } from './plugin-calls.ts'
 import { registryCases } from './registry.ts'
@@ -35,9 +36,10 @@ const measured = wanted.length === 0 ? [] : await measure(wanted, plan)
 const frames = 'frames'.includes(values.only) ? await frameCases() : []
 const streams = 'streams'.includes(values.only) ? await streamCases(plan.rounds) : []
 const calls = 'plugin call'.includes(values.only) ? await pluginCallCases(plan.rounds) : []
+const kubernetes = 'kubernetes'.includes(values.only) ? await kubernetesCases(plan.rounds) : []
 const registry = 'registry'.includes(values.only) ? await registryCases(plan.rounds) : []
 
-if (values.json === true) [...measured, ...streams, ...calls, ...frames, ...registry].forEach(printJson)
+if (values.json === true) [...measured, ...streams, ...calls, ...frames, ...registry, ...kubernetes].forEach(printJson)
 else {
   print(
     'requests per CPU second, of / to: more is better'.padEnd(52) + '      ratio  quartiles   by clock  CPU us of/to',
@@ -49,6 +51,9 @@ else {
   for (const { name, ratio } of calls) print(`${name.padEnd(52)}${ratio.toFixed(3).padStart(11)}`)
   print('\nthe REST API of 10,000 objects, of / to: less is better')
   for (const { name, ratio } of registry) print(`${name.padEnd(52)}${ratio.toFixed(3).padStart(11)}`)
+  print('\nreplicas that share a registry, of / to: less is better')
+  for (const { name, ratio, of, to } of kubernetes)
+    print(`${name.padEnd(52)}${ratio.toFixed(3).padStart(11)}  ${of} / ${to}`)
   print('\ntime, of / to: less is better')
   for (const { name, ratio } of frames) print(`${name.padEnd(52)}${ratio.toFixed(3).padStart(11)}`)
 }

@@ -70,8 +70,21 @@ export interface Kubectl {
   readonly file: (name: string, content: string) => string
 }
 
+const base64 = (text: string): string => Buffer.from(text).toString('base64')
+
+interface Access {
+  readonly token: string
+  /** PEM. */
+  readonly ca: string
+}
+
 /** Of all that it takes from its surroundings, nothing is ours. */
-export const kubectlOf = (t: Teardown, name: 'kubectl' | 'kubectl-older' | 'kubectl-oldest', url: string): Kubectl => {
+export const kubectlOf = (
+  t: Teardown,
+  name: 'kubectl' | 'kubectl-older' | 'kubectl-oldest',
+  url: string,
+  access?: Access,
+): Kubectl => {
   const { have: program = '' } = tools[name]
   const directory = mkdtempSync(join(tmpdir(), `${name}-`))
   t.teardown(() => {
@@ -86,8 +99,11 @@ export const kubectlOf = (t: Teardown, name: 'kubectl' | 'kubectl-older' | 'kube
     apiVersion: 'v1',
     kind: 'Config',
     'current-context': 'test',
-    clusters: [{ name: 'test', cluster: { server: url } }],
-    contexts: [{ name: 'test', context: { cluster: 'test', user: '' } }],
+    clusters: [
+      { name: 'test', cluster: { server: url, ...(access && { 'certificate-authority-data': base64(access.ca) }) } },
+    ],
+    contexts: [{ name: 'test', context: { cluster: 'test', user: access ? 'test' : '' } }],
+    ...(access && { users: [{ name: 'test', user: { token: access.token } }] }),
   }
   const env = {
     PATH: process.env['PATH'],

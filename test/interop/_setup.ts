@@ -37,11 +37,21 @@ type Programs = Readonly<Record<ProgramName | 'version' | 'platform', string>> &
 type Tool<A> =
   { readonly have: A; readonly skipped?: undefined } | { readonly have?: undefined; readonly skipped: string }
 
+interface KubernetesPrograms {
+  readonly apiserver: string
+  readonly etcd: string
+  /** Makes the certificates. */
+  readonly openssl: string
+  /** Shape: `v1.37.2`. */
+  readonly version: string
+}
+
 interface Tools {
   readonly go: Tool<Programs>
   readonly published: Tool<string>
   readonly converter: Tool<string>
   readonly apiserver: Tool<string>
+  readonly kubernetes: Tool<KubernetesPrograms>
   readonly kubectl: Tool<string>
   readonly 'kubectl-older': Tool<string>
   readonly 'kubectl-oldest': Tool<string>

@@ -44,7 +44,7 @@ const programs = [
 
 const goFiles = () =>
   readdirSync(source, { recursive: true })
-    .filter((name) => /\.(go|mod|sum)$/.test(name) && !/^(?:apiserver|converter)\b/.test(name))
+    .filter((name) => /\.(go|mod|sum)$/.test(name) && !/^(?:apiserver|converter|kubernetes)\b/.test(name))
     .sort()
 
 const hashOf = (version, platform) => {

@@ -9,6 +9,7 @@ import { makeApiserver } from './prepare-apiserver.js'
 import { makeConverter } from './prepare-converter.js'
 import { buildAll } from './prepare-go.js'
 import { findNewestKubectl, findOlderKubectl, findOldestKubectl } from './prepare-kubectl.js'
+import { makeKubernetes } from './prepare-kubernetes.js'
 import { findPrometheus } from './prepare-prometheus.js'
 import { makePublished } from './prepare-published.js'
 import { Missing, missing, onPath, say } from './prepare-tools.js'
@@ -55,6 +56,7 @@ export const prepare = () => {
     published: go.have === undefined ? go : orReason(() => makePublished(cache)),
     converter: go.have === undefined ? go : orReason(() => makeConverter(cache)),
     apiserver: go.have === undefined ? go : orReason(() => makeApiserver(cache)),
+    kubernetes: go.have === undefined ? go : orReason(() => makeKubernetes(cache)),
     kubectl: orReason(() => findNewestKubectl(cache)),
     'kubectl-older': orReason(() => findOlderKubectl(cache)),
     'kubectl-oldest': orReason(() => findOldestKubectl(cache)),

@@ -1,0 +1,25 @@
+import {
+  createServer,
+  dataPlaneAggregator,
+  kubeconfig,
+  kubernetesSource,
+  pluginDirectory,
+  provisionedContexts,
+} from 'dataplane-aggregator'
+import express from 'express'
+
+const aggregator = dataPlaneAggregator({
+  source: kubernetesSource(kubeconfig(), { statusWriter: 'never', logger: console }), // the apiserver that kubectl talks to
+  plugins: pluginDirectory('examples/plugins'),
+  contexts: provisionedContexts('examples/datasources.yml'),
+})
+
+await aggregator.ready
+const app = express().use('/readyz', aggregator.readyz).use(aggregator)
+const server = createServer(app).listen(Number(process.env['PORT'] ?? 3001), '127.0.0.1')
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.on(signal, () => {
+    server.close()
+    void aggregator.close()
+  })
+}
