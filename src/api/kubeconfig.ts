@@ -1,7 +1,7 @@
 import * as t from 'io-ts'
 
 import { decodeWith } from '../decode.ts'
-import { E, pipe } from '../fp.ts'
+import { type E, pipe } from '../fp.ts'
 import type { StatusCause } from './status.ts'
 
 const texts = t.array(t.string, 'an array')

@@ -50,8 +50,13 @@ export const followCollection = async (options: FollowOptions): Promise<void> =>
   const asking = { call: options.call, timeoutMs: tunables.listTimeoutMs }
   const backoff = createBackoff(clock, random)
   let hasBookmarks = false
-  const view = createView(collection, logger, () => {
-    hasBookmarks = true
+  const view = createView(collection, logger, {
+    onBookmark: () => {
+      hasBookmarks = true
+    },
+    onConfirm: () => {
+      confirmedAtMs = clock.now()
+    },
   })
   let isListed = true
   let isListNext = false
@@ -67,16 +72,13 @@ export const followCollection = async (options: FollowOptions): Promise<void> =>
     // also when the clock was set back
     return passedMs >= tunables.confirmMs || passedMs < 0
   }
-  const confirm = (): void => {
-    confirmedAtMs = clock.now()
-  }
   const synced = (): void => {
     isListed = false
     isListNext = false
     isFresh = true
     isDoubtful = false
     listVersion = undefined
-    confirm()
+    confirmedAtMs = clock.now()
   }
 
   const watch = async (isWithInitial: boolean): Promise<{ end: WatchEnd; isWhole: boolean; isShort: boolean }> => {
@@ -118,9 +120,7 @@ export const followCollection = async (options: FollowOptions): Promise<void> =>
       onEvents: (events) => {
         if (events.length === 0) return undefined
         contact.heard()
-        const before = view.position()
         const taken = view.takeEvents(events)
-        if (view.position() !== before) confirm()
         if (taken.isWhole) {
           isWhole = true
           from = view.position()

@@ -1,25 +1,24 @@
 import type { KubernetesApi } from '../kubernetes.ts'
-import type { Access } from './access.ts'
 import { toApiServer, type ApiServerOptions } from './api-server.ts'
-import { createConnection } from './connection.ts'
+import { toApi } from './connection.ts'
 import { readInCluster } from './in-cluster.ts'
 import { readKubeconfig, type KubeconfigOptions } from './kubeconfig.ts'
 
-export type { ApiServerOptions } from './api-server.ts'
-export type { KubeconfigOptions } from './kubeconfig.ts'
-
-const apiOf = (access: Access): KubernetesApi => ({ connect: (options) => createConnection(access, options) })
+export type { ApiServerOptions, KubeconfigOptions }
 
 /**
- * The apiserver that kubectl talks to: of a path, else of the variable KUBECONFIG, else of `~/.kube/config`. Reads the file at once;
- * files that it names (tokens, certificates) are read again as they change. Throws a TypeError that names what is wrong. Source: the
- * kubeconfig of client-go, without `auth-provider` and SOCKS proxies.
+ * The apiserver and the user that a kubeconfig names, as kubectl reads it: `kubeconfig()`, `kubeconfig('./admin.conf')`,
+ * `kubeconfig({ context: 'prod' })`. The file is read now; files that it names, once more when they change. Throws a TypeError that names
+ * what is wrong in it.
  */
-export const kubeconfig = (options?: string | KubeconfigOptions): KubernetesApi => apiOf(readKubeconfig(options))
+export const kubeconfig = (given?: string | KubeconfigOptions): KubernetesApi => toApi(readKubeconfig(given))
 
-/** The apiserver of the cluster that this pod runs in, as its service account. Throws a TypeError outside of a cluster. */
-export const inCluster = (): KubernetesApi => apiOf(readInCluster())
+/** The apiserver of the cluster that this runs in, as its pod's service account. Throws a TypeError anywhere else. */
+export const inCluster = (): KubernetesApi => toApi(readInCluster())
 
-/** An apiserver by its URL. Throws a TypeError that names a wrong option. */
+/**
+ * An apiserver by its URL: `apiServer('https://10.0.0.1:6443', { tokenFile: '/run/token', ca })`. A login goes over http to this host only.
+ * Throws a TypeError that names a wrong option.
+ */
 export const apiServer = (url: string | URL, options: ApiServerOptions = {}): KubernetesApi =>
-  apiOf(toApiServer(url, options))
+  toApi(toApiServer(url, options))

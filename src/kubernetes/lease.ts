@@ -73,6 +73,12 @@ const elect = ({ call, clock, random, logger }: ElectionsOptions, options: Elect
     }
   }
 
+  /** What the clock says does not count here: it may have been set back. */
+  const expire = (): void => {
+    renewedMs = undefined
+    tell()
+  }
+
   const note = (lease: Lease): void => {
     const isSame = seen !== undefined && isDeepStrictEqual(seen.lease.record, lease.record)
     seen = { lease, unchangedMs: isSame ? (seen?.unchangedMs ?? 0) : 0 }
@@ -121,7 +127,7 @@ const elect = ({ call, clock, random, logger }: ElectionsOptions, options: Elect
     renewedMs = made._tag === 'Mine' ? made.askedMs : undefined
     cancelExpiry()
     if (made._tag === 'Mine') {
-      cancelExpiry = clock.setTimeout(tell, Math.max(0, made.askedMs + renewDeadlineMs - clock.now()))
+      cancelExpiry = clock.setTimeout(expire, Math.max(0, made.askedMs + renewDeadlineMs - clock.now()))
     }
     tell()
     return made._tag === 'Mine' ? retryMs : retryMs * (1 + 1.2 * random())
@@ -159,9 +165,8 @@ const elect = ({ call, clock, random, logger }: ElectionsOptions, options: Elect
       logger.error('an election has ended by a fault of its own', { cause })
     })
     .finally(() => {
-      renewedMs = undefined
       cancelExpiry()
-      tell()
+      expire()
     })
   const close = async (): Promise<void> => {
     abort.abort()

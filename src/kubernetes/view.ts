@@ -30,7 +30,13 @@ export interface View {
   readonly dropCollected: () => void
 }
 
-export const createView = ({ path }: Collection, logger: Logger, onBookmark: () => void): View => {
+/** `onBookmark` is called for each one; `onConfirm` when the apiserver proves that it is not behind what is known. */
+export interface ViewListener {
+  readonly onBookmark: () => void
+  readonly onConfirm: () => void
+}
+
+export const createView = ({ path }: Collection, logger: Logger, { onBookmark, onConfirm }: ViewListener): View => {
   const known = createKnown()
   const logged = new Set<string>()
   let collected: Map<string, KubernetesObject> | undefined
@@ -48,7 +54,9 @@ export const createView = ({ path }: Collection, logger: Logger, onBookmark: () 
     return false
   }
   const moveTo = (resourceVersion: string | undefined): void => {
-    if (resourceVersion && !isOlder(resourceVersion, position)) position = resourceVersion
+    if (!resourceVersion || isOlder(resourceVersion, position)) return
+    position = resourceVersion
+    onConfirm()
   }
 
   /** `undefined`: everything that was kept aside is told now. */

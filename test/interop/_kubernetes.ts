@@ -1,7 +1,7 @@
 // A real kube-apiserver over a real etcd, both processes of a test's own, on loopback.
 import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { request, type IncomingMessage } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,23 +13,13 @@ import { parse } from 'yaml'
 import { createAuthority, type Authority } from './_certificates.ts'
 import { ask, open, type Answered, type Asked } from './_https.ts'
 import { collection, kubectlOf, type Kubectl } from './_kubectl.ts'
-import { end, freePort, run, tools, until } from './_setup.ts'
+import { restartable, type Restartable } from './_restartable.ts'
+import { freePort, tools, until } from './_setup.ts'
 
 type Teardown = Pick<ExecutionContext, 'teardown'>
 
 /** The definition of a DataPlaneService, as operators apply it. */
 export const definitionFile = new URL('../../examples/kubernetes/crd.yml', import.meta.url)
-
-interface ProcessHandle {
-  readonly pid: () => number
-  /** Resolves when it is gone. Default: SIGTERM. */
-  readonly stop: (signal?: NodeJS.Signals) => Promise<void>
-  /** Again, at the same place with the same data. Resolves once it is ready. */
-  readonly start: () => Promise<void>
-  /** It keeps its connections, and says nothing. */
-  readonly freeze: () => void
-  readonly thaw: () => void
-}
 
 type Request = Omit<Asked, 'ca'>
 
@@ -60,8 +50,8 @@ export interface Kubernetes {
   readonly clients: Authority
   /** Signs certificates of front proxies; the apiserver's own is called `front-proxy-client`. */
   readonly frontProxies: Authority
-  readonly apiserver: ProcessHandle
-  readonly etcd: ProcessHandle & {
+  readonly apiserver: Restartable
+  readonly etcd: Restartable & {
     /** Forgets all older revisions. Default: all but the newest. Resolves with the revision. */
     readonly compact: (revision?: string) => Promise<string>
   }
@@ -85,44 +75,6 @@ export const lasting = (): Teardown => {
     for (const end of ends.reverse()) await end()
   })
   return { teardown: (end) => void ends.push(end) }
-}
-
-/** A process that is started again with the same arguments. Its output goes to a file. */
-const processOf = (
-  t: Teardown,
-  program: string,
-  args: () => ReadonlyArray<string>,
-  { cwd, isReady }: { readonly cwd: string; readonly isReady: () => Promise<boolean> },
-) => {
-  const name = program.slice(program.lastIndexOf('/') + 1)
-  const log = join(cwd, `${name}.log`)
-  let child: ReturnType<typeof run> | undefined
-  const running = (): ReturnType<typeof run> => {
-    if (child === undefined) throw new Error(`${name} does not run`)
-    return child
-  }
-  const said = (): string => readFileSync(log, 'utf8')
-  return {
-    said,
-    pid: () => running().pid,
-    start: async (): Promise<void> => {
-      const output = openSync(log, 'a')
-      const started = run(t, program, args(), { cwd, stdio: ['ignore', output, output] })
-      closeSync(output)
-      child = started
-      const isGone = (): boolean => started.exitCode !== null || started.signalCode !== null
-      await until(async () => isGone() || (await isReady().catch(() => false)))
-      if (isGone()) throw new Error(`${name} did not start:\n${said().slice(-4000)}`)
-    },
-    stop: async (signal: NodeJS.Signals = 'SIGTERM'): Promise<void> => {
-      const stopping = running()
-      child = undefined
-      stopping.kill('SIGCONT')
-      await end(stopping, signal)
-    },
-    freeze: () => void running().kill('SIGSTOP'),
-    thaw: () => void running().kill('SIGCONT'),
-  }
 }
 
 /** Asks etcd by its JSON gateway. It listens at a socket of its directory: nobody else finds it, and no port can be taken. */
@@ -211,11 +163,16 @@ export const startKubernetes = async (t: Teardown, options: KubernetesOptions = 
     ask(url + path, { token: adminToken, ...request, ca })
 
   const status = (path: string, body: object) => askEtcd(socket, path, body)
-  const etcd = processOf(t, programs.etcd, () => etcdFlags, {
+  const etcdArguments = (): ReadonlyArray<string> => {
+    // one that was killed leaves its sockets behind
+    for (const name of ['etcd.sock:0', 'peer.sock:0']) rmSync(join(directory, name), { force: true })
+    return etcdFlags
+  }
+  const etcd = restartable(t, programs.etcd, etcdArguments, {
     cwd: directory,
     isReady: async () => (await status('/v3/maintenance/status', {})).header.revision !== '',
   })
-  const server = processOf(
+  const server = restartable(
     t,
     programs.apiserver,
     () => [...apiserverFlags(directory), '--secure-port', String(port), ...flags],

@@ -197,7 +197,7 @@ testWith(
   gateway.refuse(true)
   await kubernetes.kubectl(['delete', 'dps', 'anew', 'goes'])
   await apply(kubernetes, objectOf('anew'), objectOf('comes'))
-  await kubernetes.apiserver.stop('SIGTERM')
+  await kubernetes.apiserver.stop('SIGKILL')
   await kubernetes.etcd.compact()
   // what it remembers of old changes goes with it
   await kubernetes.apiserver.start()

@@ -113,7 +113,13 @@ func (admission) MutateAdmission(_ context.Context, req *backend.AdmissionReques
 			Result: &backend.StatusResult{Status: "Failure", Message: "not this one", Reason: "Forbidden", Code: 403},
 		}, nil
 	}
-	given["spec"] = map[string]any{"mutated": true, "had": len(spec)}
+	if req.Kind.Kind == "Widget" {
+		if spec["colour"] == nil {
+			spec["colour"] = "red"
+		}
+	} else {
+		given["spec"] = map[string]any{"mutated": true, "had": len(spec)}
+	}
 	bytes, err := json.Marshal(given)
 	return &backend.MutationResponse{Allowed: true, ObjectBytes: bytes}, err
 }
