@@ -157,13 +157,16 @@ test('leaves to the next handler, unasked, what is wanted in no form of ours', a
 
 test('answers kubectl at /api where the next handler has nothing to say, for else it would look no further', async (t) => {
   const empty = { kind: 'APIGroupDiscoveryList', apiVersion: 'apidiscovery.k8s.io/v2', metadata: {}, items: [] }
-  const core = { metadata: { name: '' }, versions: [{ version: 'v1', freshness: 'Current', resources: [] }] }
+  // as Kubernetes writes it: the group has no name
+  const core = { metadata: {}, versions: [{ version: 'v1', freshness: 'Current', resources: [] }] }
+  const named = { ...core, metadata: { name: '' } }
   const versions = { kind: 'APIVersions', versions: ['v1'], serverAddressByClientCIDRs: [] }
   const cases: ReadonlyArray<readonly [Asked['next'], unknown, string]> = [
     [nextAnswer('', 503), empty, v2],
     ['nothing', empty, v2],
     [nextAnswer({ next: '/api' }), empty, v2],
     [nextAnswer({ ...empty, items: [core, { metadata: { name: 'x' } }] }), { ...empty, items: [core] }, v2],
+    [nextAnswer({ ...empty, items: [named] }), { ...empty, items: [named] }, v2],
     [nextAnswer(versions), versions, 'application/json'],
     [nextAnswer({ ...versions, versions: 3 }), empty, v2],
   ]
@@ -175,6 +178,22 @@ test('answers kubectl at /api where the next handler has nothing to say, for els
   for (const accept of [undefined, 'application/json, */*', 'text/html']) {
     await t.throwsAsync(ask(documentsOf(), '/api', { headers: { accept }, next: nextAnswer({}) }), { message: /^Not/ })
   }
+})
+
+test('calls stale what the next handler told at /api before it failed', async (t) => {
+  const documents = documentsOf()
+  const get = async (next: Asked['next']): Promise<unknown> =>
+    (await ask(documents, '/api', { headers: { accept: kubectl }, ...(next && { next }) })).value
+  const core = (freshness: string) => ({ metadata: {}, versions: [{ version: 'v1', freshness, resources: [] }] })
+  const list = (freshness: string) => ({
+    kind: 'APIGroupDiscoveryList',
+    apiVersion: 'apidiscovery.k8s.io/v2',
+    metadata: {},
+    items: [core(freshness)],
+  })
+  t.deepEqual(await get(nextAnswer(list('Current'))), list('Current'))
+  for (const next of [nextAnswer('', 503), 'nothing'] as const) t.deepEqual(await get(next), list('Stale'))
+  t.like(await get(nextAnswer('', 404)), { items: { length: 0 } })
 })
 
 test('gives the next handler half of the time that there is', async (t) => {
