@@ -9,7 +9,7 @@ import { jsonPatchText } from '../json-patch.ts'
 import { pluginContextOf } from '../plugin-context.ts'
 import type { AdmissionOperation, AdmissionRequest, MutationResponse, ValidationResponse } from '../plugin.ts'
 import { asJson, toHandle, type PluginEnv, type ServiceDefinition } from '../service.ts'
-import { expectJson, maxDepth } from './review.ts'
+import { expectJson, maxDepth, withShortRetry } from './review.ts'
 
 /** A review, read. Its objects are texts only: as values they would be many times that size. */
 interface AdmissionCall {
@@ -131,26 +131,30 @@ export const admission: ServiceDefinition = {
     {
       method: 'POST',
       path: '/admission/mutate',
-      handle: toHandle({
-        read: asJson,
-        decode: decodeReview,
-        call: callAdmission<MutationResponse>((request, env) => env.plugin.client.mutateAdmission(request, env)),
-        encode: (answer, call) =>
-          pipe(
-            patchOf(call, answer),
-            E.map((patch) => review(call, answer, patch)),
-          ),
-      }),
+      handle: withShortRetry(
+        toHandle({
+          read: asJson,
+          decode: decodeReview,
+          call: callAdmission<MutationResponse>((request, env) => env.plugin.client.mutateAdmission(request, env)),
+          encode: (answer, call) =>
+            pipe(
+              patchOf(call, answer),
+              E.map((patch) => review(call, answer, patch)),
+            ),
+        }),
+      ),
     },
     {
       method: 'POST',
       path: '/admission/validate',
-      handle: toHandle({
-        read: asJson,
-        decode: decodeReview,
-        call: callAdmission<ValidationResponse>((request, env) => env.plugin.client.validateAdmission(request, env)),
-        encode: (answer, call) => E.right(review(call, answer)),
-      }),
+      handle: withShortRetry(
+        toHandle({
+          read: asJson,
+          decode: decodeReview,
+          call: callAdmission<ValidationResponse>((request, env) => env.plugin.client.validateAdmission(request, env)),
+          encode: (answer, call) => E.right(review(call, answer)),
+        }),
+      ),
     },
   ],
 }

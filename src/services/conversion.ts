@@ -5,11 +5,12 @@ import { E, pipe, TE } from '../fp.ts'
 import { bytes, type HttpAnswer } from '../http.ts'
 import { pluginContextOf } from '../plugin-context.ts'
 import type { ConversionResponse, RawObject, StatusResult } from '../plugin.ts'
-import { asJson, toHandle, type Handle, type PluginEnv, type ServiceDefinition } from '../service.ts'
+import { asJson, toHandle, type PluginEnv, type ServiceDefinition } from '../service.ts'
 import { checkConverted } from './conversion-check.ts'
 import { decodeConversion, type ConversionCall } from './conversion-request.ts'
 import { isFailure, joinRaw } from './conversion-result.ts'
 import { queryConvertRoutes } from './query-convert.ts'
+import { withShortRetry } from './review.ts'
 
 const callConversion = (call: ConversionCall, env: PluginEnv): Result<ConversionResponse> => {
   const { reviewUid: uid, user, objects, targetVersion } = call
@@ -68,19 +69,11 @@ const answer = toHandle({
   encode: (response, call: ConversionCall) => E.right(encodeConversion(response, call)),
 })
 
-/**
- * An apiserver asks again when Retry-After has passed, ten times, but for no longer than it gives a webhook: 30 s. So a plugin that
- * starts again is waited for, and of one that does not it learns within 10 s; with longer pauses it would tell of its own timeout
- * alone. Source: with_retry.go of client-go.
- */
-const handle: Handle = (request, env) =>
-  pipe(
-    answer(request, env),
-    TE.mapLeft((error) => (error._tag === 'PluginUnavailable' ? { ...error, retryAfterSeconds: 1 } : error)),
-  )
-
 /** Conversion webhooks: `POST /conversion` with a ConversionReview becomes ConvertObjects; beside it, queries of older versions. */
 export const conversion: ServiceDefinition = {
   type: 'conversion',
-  routes: (entry, service) => [{ method: 'POST', path: '/conversion', handle }, ...queryConvertRoutes(entry, service)],
+  routes: (entry, service) => [
+    { method: 'POST', path: '/conversion', handle: withShortRetry(answer) },
+    ...queryConvertRoutes(entry, service),
+  ],
 }

@@ -291,3 +291,12 @@ test('compares a hundred thousand elements one by one', (t) => {
   t.is(patch.length, size)
   t.true(reads < 10 * size, String(reads))
 })
+
+test('tells an apiserver to ask again soon while the plugin is down', async (t) => {
+  const down = { _tag: 'PluginUnavailable', message: 'it starts', retryAfterSeconds: 30 } as const
+  const surroundings = { plugins: recordingPlugins({ error: down }).host, contexts: recordingContexts(), of }
+  for (const verb of ['mutate', 'validate']) {
+    const outcome = await serve(`/admission/${verb}`, review(), { ...surroundings, request: { headers: json } })
+    t.deepEqual(outcome, E.left({ ...down, retryAfterSeconds: 1 }), verb)
+  }
+})
