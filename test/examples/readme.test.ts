@@ -4,6 +4,7 @@ import { runInNewContext } from 'node:vm'
 
 import test from 'ava'
 
+import { apiServer, kubernetesContexts, type PluginContextProvider } from '../../src/index.ts'
 import { fetchWhenUp, freePort, root, runExample } from './_run.ts'
 
 const readme = await readFile(join(root, 'README.md'), 'utf8')
@@ -20,6 +21,7 @@ test('shows each example as it stands in its file', async (t) => {
     [
       'examples/dataplaneservices/datasource.yml',
       'examples/quick-start.ts',
+      'examples/replica.ts',
       'examples/in-memory.ts',
       'examples/routing.test.ts',
     ],
@@ -39,6 +41,11 @@ test('names commands that exist, and the line that the example prints', async (t
       'kubectl apply -f examples/datasource.yml --validate=false',
       'kubectl wait --for=condition=Available dps --all',
       'kubectl get dps',
+    ].join('\n'),
+    // as test/examples/replica.test.ts runs it
+    [
+      'export KUBECONFIG=examples/kubeconfig.yml',
+      'node --conditions=dataplane-aggregator:source --import tsx examples/replica.ts',
     ].join('\n'),
   ])
   const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as {
@@ -89,4 +96,19 @@ test('lets nobody but an admin write, by the lines that it shows', (t) => {
   t.true(authorize({ group, verb: 'create', user: { name: 'admin' } }))
   t.false(authorize({ group, verb: 'create', user: { name: 'bob' } }))
   t.true(authorize({ group: 'testdata.grafana.app', verb: 'create', user: { name: 'bob' } }))
+})
+
+test('takes instance settings from a cluster as the line of the README does', async (t) => {
+  const line = blocks.find(({ text = '' }) => text.startsWith('contexts: '))?.text ?? ''
+  const asked: unknown[] = []
+  const { contexts } = runInNewContext(`({ ${line} })`, {
+    inCluster: () => apiServer('http://127.0.0.1:1'),
+    kubernetesContexts: (...args: Parameters<typeof kubernetesContexts>) => {
+      asked.push(args[1])
+      return kubernetesContexts(...args)
+    },
+  }) as { contexts: PluginContextProvider }
+  t.like(asked, [{ namespace: 'team-a' }])
+  t.is(typeof contexts.getInstanceSettings, 'function')
+  await contexts.close?.()
 })
