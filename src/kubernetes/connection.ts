@@ -6,7 +6,7 @@ import type { Access } from './access.ts'
 import { createCall } from './call.ts'
 import { createCredentials } from './credentials.ts'
 import { cancelled } from './failure.ts'
-import { createTransport } from './http-transport.ts'
+import { createHttpTransport } from './http-transport.ts'
 import { createElections } from './lease.ts'
 import { createReflector } from './reflector.ts'
 
@@ -19,7 +19,7 @@ const closed = Promise.resolve()
 export const createConnection = (access: Access, options: ConnectOptions = {}): KubernetesConnection => {
   const { clock = systemClock } = options
   const logger = safeLogger(options.logger ?? silentLogger)
-  const transport = createTransport(access, createCredentials(access, clock, logger), clock)
+  const transport = createHttpTransport(access, createCredentials(access, clock, logger), clock)
   const { origin, namespace } = transport
   if (access.warning !== undefined) logger.warn(access.warning, { origin })
 

@@ -76,8 +76,9 @@ export const exchange = (
           ? {
               createConnection: (_options, onSocket) =>
                 connector.connect(presented.secureContext, (error, socket) => {
-                  if (socket === undefined) made.destroy(error ?? undefined)
-                  else onSocket(null, socket)
+                  if (socket !== undefined) onSocket(null, socket)
+                  // the type of it wants a socket, even where there is none; a request without one cannot be destroyed with an error
+                  else Reflect.apply(onSocket, undefined, [error])
                 }),
             }
           : { agent: pool.agent }),

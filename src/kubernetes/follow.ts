@@ -62,7 +62,7 @@ export const followCollection = async (options: FollowOptions): Promise<void> =>
   let isListNext = false
   /** Nothing has come of a watch since everything was taken in. */
   let isFresh = false
-  /** Contact was lost: it may be another history that we come back to. */
+  /** Contact was lost for a while: it may be another history that we come back to. */
   let isDoubtful = false
   let listVersion: string | undefined = '0'
   let confirmedAtMs = 0
@@ -210,7 +210,7 @@ export const followCollection = async (options: FollowOptions): Promise<void> =>
     if (remedy !== undefined) return remedy
     const { end, isWhole, isShort } = await watch(isListed)
     if (isCancelled(end)) return undefined
-    if (end._tag === 'NotOpened') isDoubtful = true
+    isDoubtful ||= end._tag === 'Silent'
     return isWhole ? remedyAfter(end, isShort) : remedyWithoutMarker(end)
   }
 
@@ -219,6 +219,7 @@ export const followCollection = async (options: FollowOptions): Promise<void> =>
     if (remedy === undefined || signal.aborted || remedy.failure?._tag === 'Cancelled') return
     const { failure } = remedy
     if (failure !== undefined) {
+      isDoubtful ||= failure._tag === 'Unreachable'
       contact.failed(failure)
       await sleep(clock, backoff.next(failure._tag === 'Refused' ? failure.retryAfterMs : undefined), signal)
     }

@@ -13,7 +13,7 @@ import { createPool, type Pool } from './pool.ts'
 import type { Opened, OpenRequest, Transport } from './transport.ts'
 
 /** A transport over node:http; TLS and proxies are the connector's, so one way serves both schemes. */
-export const createTransport = (access: Access, credentials: Credentials, clock: Clock): Transport => {
+export const createHttpTransport = (access: Access, credentials: Credentials, clock: Clock): Transport => {
   const connector = createConnector(access, clock)
   /** One for each request whose answer has not ended. */
   const leashes = new Set<Leash>()

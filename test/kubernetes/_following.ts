@@ -3,11 +3,10 @@ import type { ExecutionContext } from 'ava'
 import type { Collection, Follower, Following, KubernetesFailure, KubernetesObject } from '../../src/kubernetes.ts'
 import { toApiServer } from '../../src/kubernetes/api-server.ts'
 import { createCall } from '../../src/kubernetes/call.ts'
-import { createCredentials } from '../../src/kubernetes/credentials.ts'
-import { createHttpTransport } from '../../src/kubernetes/http-transport.ts'
 import { createReflector } from '../../src/kubernetes/reflector.ts'
 import type { ReflectorTunables } from '../../src/kubernetes/tunables.ts'
 import { createManualClock, recordingLogger, type RecordingLogger } from '../plugins/_setup.ts'
+import { transportOf } from './_serve.ts'
 
 export const collection: Collection = { path: '/apis/aggregation.grafana.app/v0alpha1/dataplaneservices' }
 
@@ -96,17 +95,13 @@ export const follow = (
 ): Followed => {
   const { clock, advance, timers } = createManualClock()
   const logger = recordingLogger()
-  const access = toApiServer(url, {})
-  const transport = createHttpTransport(access, createCredentials(access, clock, logger), clock)
+  const transport = transportOf(t, toApiServer(url, {}), clock)
   const call = createCall(transport, clock)
   const { told, follower, hear } = recorder()
   const reflect = createReflector({ transport, call, clock, random: () => 0, logger, tunables })
   const following = reflect(what, follower)
   hear(following.lastHeardMs)
-  t.teardown(async () => {
-    await following.close()
-    await transport.close()
-  })
+  t.teardown(following.close)
   return {
     told,
     following,

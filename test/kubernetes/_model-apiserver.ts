@@ -104,6 +104,7 @@ export const createModelApiserver = (clock: Clock, nature: Nature) => {
       cancel: clock.setTimeout(
         () => {
           if (watcher.isStalled) return
+          flush()
           if (nature.hasBookmarks && watcher.sent <= version) write(watcher, toLine(bookmark(version)))
           finish(watcher, end)
         },
@@ -184,6 +185,8 @@ export const createModelApiserver = (clock: Clock, nature: Nature) => {
       }
     },
     bookmark: () => {
+      // it says that all before it was told
+      flush()
       if (!nature.hasBookmarks) return
       for (const watcher of watchers)
         if (!watcher.isStalled && watcher.sent <= version) write(watcher, toLine(bookmark(version)))
@@ -192,6 +195,7 @@ export const createModelApiserver = (clock: Clock, nature: Nature) => {
       for (const watcher of watchers) watcher.isStalled = true
     },
     compact: () => {
+      flush()
       compacted = version
       history = []
     },

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import { connect, createServer as createTcpServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import type { Duplex, Readable } from 'node:stream'
 import type { TlsOptions } from 'node:tls'
 
 import type { ExecutionContext } from 'ava'
@@ -9,7 +10,7 @@ import type { ExecutionContext } from 'ava'
 import { toApiServer, type ApiServerOptions } from '../../src/kubernetes/api-server.ts'
 import type { Access } from '../../src/kubernetes/access.ts'
 import { createCredentials } from '../../src/kubernetes/credentials.ts'
-import { createTransport } from '../../src/kubernetes/http-transport.ts'
+import { createHttpTransport } from '../../src/kubernetes/http-transport.ts'
 import type { OpenRequest, Transport } from '../../src/kubernetes/transport.ts'
 import { systemClock, type Clock } from '../../src/clock.ts'
 import { silentLogger } from '../../src/logger.ts'
@@ -22,6 +23,15 @@ export interface Served {
   /** Resolves when none is open. */
   readonly quiet: () => Promise<void>
 }
+
+/** An error on the way is none here. */
+export const closeOf = (stream: Duplex | Readable): Promise<void> =>
+  new Promise((resolve) => {
+    if (stream.closed) resolve()
+    stream.once('close', () => {
+      resolve()
+    })
+  })
 
 const track = async (t: ExecutionContext, server: Server): Promise<Served> => {
   const sockets: Socket[] = []
@@ -39,7 +49,7 @@ const track = async (t: ExecutionContext, server: Server): Promise<Served> => {
     port: (server.address() as AddressInfo).port,
     sockets,
     quiet: async () => {
-      await Promise.all(sockets.filter(({ closed }) => !closed).map((socket) => once(socket, 'close')))
+      await Promise.all(sockets.map(closeOf))
     },
   }
 }
@@ -86,7 +96,7 @@ export const serveProxy = async (t: ExecutionContext): Promise<Proxied> => {
 }
 
 export const transportOf = (t: ExecutionContext, access: Access, clock: Clock = systemClock): Transport => {
-  const transport = createTransport(access, createCredentials(access, clock, silentLogger), clock)
+  const transport = createHttpTransport(access, createCredentials(access, clock, silentLogger), clock)
   t.teardown(() => transport.close())
   return transport
 }

@@ -102,6 +102,7 @@ const walk = async (kind: Nature, steps: ReadonlyArray<Step>, isRestored: boolea
       const isRight = JSON.stringify([...told.view].sort()) === JSON.stringify([...model.state()].sort())
       const lost = told.all.findLast((line) => line.startsWith('failed') || line === 'recovered')
       if (isRight && told.all.length > 0 && !lost?.startsWith('failed')) return
+      if (passedMs % 60_000 === 0) model.bookmark()
       await pass(5000)
     }
     deepStrictEqual([...told.view].sort(), [...model.state()].sort())

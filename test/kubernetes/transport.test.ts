@@ -1,4 +1,4 @@
-import { once } from 'node:events'
+import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 
 import test from 'ava'
@@ -8,6 +8,7 @@ import { E } from '../../src/fp.ts'
 import { authority, clientCertificate, expiredCertificate } from '../proxy/_certificates.ts'
 import { createManualClock, settle } from '../plugins/_setup.ts'
 import {
+  closeOf,
   get,
   messageOf,
   plainTransport,
@@ -120,8 +121,8 @@ test('takes nothing for an answer that is none', async (t) => {
     `HTTP/1.1 200 OK\r\n${`a: ${'b'.repeat(1000)}\r\n`.repeat(100)}`,
     'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n',
   ]
-  const served = await serveTcp(t, (socket) => {
-    socket.once('data', (bytes) => socket.end(answers[Number(/\/(\d) /.exec(bytes.toString())?.[1])]))
+  const served = await serveTcp(t, (socket: Socket) => {
+    socket.once('data', (bytes: Buffer) => socket.end(answers[Number(/\/(\d) /.exec(bytes.toString())?.[1])] ?? ''))
   })
   const transport = plainTransport(t, served)
   const messages: string[] = []
@@ -132,7 +133,7 @@ test('takes nothing for an answer that is none', async (t) => {
     'the apiserver answered with headers larger than any should be (HPE_HEADER_OVERFLOW)',
     'the apiserver closed the connection before it answered (ECONNRESET)',
   ])
-  t.is(messageOf(await transport.open(get('/ä'))()), 'the request has a path or a header that cannot be sent')
+  t.is(messageOf(await transport.open(get('/a b'))()), 'the request has a path or a header that cannot be sent')
   await transport.close()
   await served.quiet()
 })
@@ -303,8 +304,9 @@ test('ends with a tunnel that ends', async (t) => {
   const proxy = await serveProxy(t)
   const transport = tlsTransport(t, served, { proxyUrl: proxy.url })
   const { body } = await opened(transport.open(get('/api', { isStreamed: true })))
-  const closed = once(body, 'close')
+  const closed = closeOf(body)
   for (const socket of proxy.served.sockets) socket.destroy()
   await closed
+  t.true(body.destroyed)
   await served.quiet()
 })
