@@ -202,9 +202,20 @@ testWith(
   // what it remembers of old changes goes with it
   await kubernetes.apiserver.start()
   await kubernetes.etcd.compact()
+  const before = gateway.seen.length
   gateway.refuse(false)
   await settled(kubernetes, replicas)
   await until(() => gateway.watchCount() === 1)
+  // the watch from where it was is answered with 410, and everything is taken in anew
+  const asked = gateway.seen.slice(before)
+  t.true(
+    asked.some((line) => /watch=true.*resourceVersion=\d/.test(line)),
+    asked.join('\n'),
+  )
+  t.true(
+    asked.some((line) => /sendInitialEvents|limit=500/.test(line)),
+    asked.join('\n'),
+  )
 
   gateway.silence(true)
   await apply(kubernetes, objectOf('unheard'))
