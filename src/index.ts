@@ -30,6 +30,7 @@ export {
   memorySource,
   type FileSourceOptions,
   type KubernetesSourceOptions,
+  type LeaseOptions,
   type MemorySource,
   type MemorySourceOptions,
 } from './sources/index.ts'

@@ -1,3 +1,3 @@
 export { fileSource, type FileSourceOptions } from './file.ts'
-export { kubernetesSource, type KubernetesSourceOptions } from './kubernetes.ts'
+export { kubernetesSource, type KubernetesSourceOptions, type LeaseOptions } from './kubernetes.ts'
 export { memorySource, type MemorySource, type MemorySourceOptions } from './memory.ts'

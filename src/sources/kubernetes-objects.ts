@@ -1,102 +1,128 @@
 import { isDeepStrictEqual } from 'node:util'
 
-import type { DataPlaneService } from '../api/dataplane-service.ts'
-import type { DataPlaneServiceStatus } from '../api/object.ts'
-import type { StatusCause } from '../api/status.ts'
+import { apiVersion, kind, type DataPlaneService } from '../api/dataplane-service.ts'
+import type { DataPlaneServiceStatus, ObjectMeta } from '../api/object.ts'
 import { E } from '../fp.ts'
-import type { KubernetesObject } from '../kubernetes.ts'
-import type { RejectedObject } from '../source.ts'
+import type { KubernetesObject, ObjectChange } from '../kubernetes.ts'
+import type { RejectedObject, Snapshot } from '../source.ts'
 import { examineJson } from './accept.ts'
-import { createSorted } from './sorted.ts'
+import { createServedObjects } from './serving.ts'
 
-/** What is kept of an object: not the object itself, there may be many. */
-interface Known {
+/** What is kept of an object beside what is served of it. */
+export interface KnownObject {
   readonly uid: string | undefined
-  /** Its last good state. */
-  readonly service: DataPlaneService | undefined
-  /** Why it is not served as it is. */
-  readonly fault?: ReadonlyArray<StatusCause>
+  readonly resourceVersion: string | undefined
+  /** The same (`===`) until it is another. */
   readonly status: DataPlaneServiceStatus
+  /** Out of the answer to a request: the watch has not told of it yet. */
+  readonly isAhead: boolean
 }
 
-export interface KnownStatus {
-  readonly uid: string | undefined
-  readonly status: DataPlaneServiceStatus
-}
-
+/** The objects of an apiserver, as far as it has told of them. */
 export interface KubernetesObjects {
-  /** Takes in an object as it is now; whether it changes what is served or rejected. */
-  readonly put: (object: KubernetesObject) => boolean
-  /** Forgets one; whether there was one. */
-  readonly remove: (name: string) => boolean
-  /** By name; the same array until something changes. */
-  readonly services: () => ReadonlyArray<DataPlaneService>
-  readonly rejected: () => ReadonlyArray<RejectedObject>
-  readonly statusOf: (name: string) => KnownStatus | undefined
-  /** What was written, before anybody tells of it; not into one that was made anew meanwhile. */
-  readonly setStatus: (name: string, written: KnownStatus) => void
+  /** Whether another snapshot came of it. */
+  readonly take: (changes: ReadonlyArray<ObjectChange>) => boolean
+  /** Its state as the answer to a request tells it, which may be ahead of the watch. `false`: it tells of another object. */
+  readonly learn: (name: string, answer: unknown) => boolean
+  readonly get: (name: string) => KnownObject | undefined
+  readonly snapshot: () => Snapshot
 }
 
-const withoutRevision = ({ metadata: { resourceVersion: _, ...metadata }, spec }: DataPlaneService): unknown => ({
-  metadata,
-  spec,
-})
+/** Told of what a watch says of one object; `after` is `undefined` when it is gone. */
+export type StatusListener = (name: string, before: KnownObject | undefined, after: KnownObject | undefined) => void
 
-const isSame = (a: DataPlaneService, b: DataPlaneService): boolean =>
-  isDeepStrictEqual(withoutRevision(a), withoutRevision(b))
+const noStatus: DataPlaneServiceStatus = {}
 
-/** The last good state of the same object; a change of status and bookkeeping is none. */
-const serviceOf = (
-  service: E.Either<unknown, DataPlaneService>,
-  last: DataPlaneService | undefined,
-): DataPlaneService | undefined => {
-  if (E.isLeft(service)) return last
-  return last !== undefined && isSame(last, service.right) ? last : service.right
-}
+const isInteger = (version: string | undefined): version is string => version !== undefined && /^\d+$/.test(version)
 
-/** The objects of an apiserver, and what is served of them: each right one, and for one that turned wrong its last good state. */
-export const createKubernetesObjects = (): KubernetesObjects => {
-  const known = new Map<string, Known>()
-  const services = createSorted<DataPlaneService>()
-  const rejected = new Map<string, RejectedObject>()
+/** Surely: versions are opaque, but integers of one apiserver grow. They may not fit into a number. */
+const isOlder = (one: string | undefined, other: string | undefined): boolean =>
+  isInteger(one) && isInteger(other) && BigInt(one) < BigInt(other)
+
+const withoutRevision = ({ resourceVersion: _, ...rest }: DataPlaneService['metadata']): unknown => rest
+
+const isSameService = (a: DataPlaneService, b: DataPlaneService): boolean =>
+  isDeepStrictEqual(a.spec, b.spec) && isDeepStrictEqual(withoutRevision(a.metadata), withoutRevision(b.metadata))
+
+/** Items of a list need not say what they are. */
+const named = (object: KubernetesObject): unknown => ({ apiVersion, kind, ...object })
+
+export const createKubernetesObjects = (onStatus: StatusListener): KubernetesObjects => {
+  const known = new Map<string, KnownObject>()
+  const served = createServedObjects()
+  const faulty = new Map<string, RejectedObject>()
+  let rejected: ReadonlyArray<RejectedObject> | undefined = []
 
   const remove = (name: string): boolean => {
-    services.remove(name)
-    rejected.delete(name)
-    return known.delete(name)
+    const before = known.get(name)
+    known.delete(name)
+    if (faulty.delete(name)) rejected = undefined
+    const isServed = served.remove(name)
+    if (before !== undefined) onStatus(name, before, undefined)
+    return isServed
   }
 
-  const put = (given: KubernetesObject): boolean => {
-    const { name, uid } = given.metadata
-    const { object, service } = examineJson(given)
+  const putFault = (name: string, causes: RejectedObject['causes']): boolean => {
+    if (isDeepStrictEqual(faulty.get(name)?.causes, causes)) return false
+    served.put(name, E.left(causes))
+    faulty.set(name, { origin: name, name, causes })
+    rejected = undefined
+    return true
+  }
+
+  const putService = (name: string, service: DataPlaneService): boolean => {
+    const last = served.serviceOf(name)
+    const isSame = last !== undefined && isSameService(last, service)
+    const isMended = faulty.delete(name)
+    if (isMended) rejected = undefined
+    if (isSame && !isMended) return false
+    served.put(name, E.right(isSame ? last : service))
+    return true
+  }
+
+  const note = (
+    name: string,
+    { uid, resourceVersion }: Pick<ObjectMeta, 'uid' | 'resourceVersion'>,
+    given: DataPlaneServiceStatus = noStatus,
+    isAhead = false,
+  ): void => {
     const before = known.get(name)
-    const last = before?.uid === uid ? before : undefined
-    const next = serviceOf(service, last?.service)
-    const fault = E.isLeft(service) ? service.left : undefined
-    known.set(name, {
-      uid,
-      service: next,
-      status: object?.status ?? {},
-      ...(fault === undefined ? {} : { fault }),
-    })
-    const isServed = next === before?.service
-    if (!isServed && next === undefined) services.remove(name)
-    if (!isServed && next !== undefined) services.put(next)
-    const isJudged = isDeepStrictEqual(fault, before?.fault)
-    if (!isJudged && fault === undefined) rejected.delete(name)
-    if (!isJudged && fault !== undefined) rejected.set(name, { origin: name, name, causes: fault })
-    return !isServed || !isJudged
+    // a watch goes back only with an apiserver that was restored; what an answer told, or is to add to it, must not be older
+    const isLate = (isAhead || before?.isAhead === true) && isOlder(resourceVersion, before?.resourceVersion)
+    if (isLate) return
+    const status = before !== undefined && isDeepStrictEqual(before.status, given) ? before.status : given
+    known.set(name, { uid, resourceVersion, status, isAhead })
+  }
+
+  const put = (name: string, given: KubernetesObject): boolean => {
+    const before = known.get(name)
+    // of the same name, and another one: what was good of the first is not of the second
+    const isOther = before !== undefined && before.uid !== given.metadata.uid && remove(name)
+    const { object, service } = examineJson(named(given))
+    const told = known.get(name)
+    note(name, given.metadata, object?.status)
+    const isChanged = E.isRight(service) ? putService(name, service.right) : putFault(name, service.left)
+    onStatus(name, told, known.get(name))
+    return isChanged || isOther
   }
 
   return {
-    put,
-    remove,
-    services: services.list,
-    rejected: () => [...rejected.values()],
-    statusOf: (name) => known.get(name),
-    setStatus: (name, { uid, status }) => {
-      const one = known.get(name)
-      if (one !== undefined && one.uid === uid) known.set(name, { ...one, status })
+    take: (changes) => {
+      let isChanged = false
+      for (const { key, object } of changes) {
+        const isOne = object === undefined ? remove(key) : put(key, object)
+        isChanged ||= isOne
+      }
+      return isChanged
     },
+    learn: (name, answer) => {
+      const { object } = examineJson(answer)
+      const before = known.get(name)
+      if (object === undefined || before === undefined || before.uid !== object.metadata.uid) return false
+      note(name, object.metadata, object.status, true)
+      return true
+    },
+    get: (name) => known.get(name),
+    snapshot: () => ({ services: served.services(), rejected: (rejected ??= [...faulty.values()]) }),
   }
 }

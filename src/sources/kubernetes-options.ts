@@ -2,76 +2,91 @@ import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 
 import { safeLogger, silentLogger, type Logger } from '../logger.ts'
+import { isObjectName } from './accept.ts'
 
-const statusWriters = ['lease', 'always', 'never'] as const
-
+/** The Lease that tells which replica writes. */
 export interface LeaseOptions {
   /** Default `dataplane-aggregator`. Replicas of one registry have the same. */
   readonly name?: string
   /** Default: the namespace of the kubeconfig's context, or of the service account. */
   readonly namespace?: string
-  /** Of this replica, and of no other. Default: the host's name and a random part. */
+  /** Of this replica, and of no other. Default: the host's name, and a UUID. */
   readonly identity?: string
 }
 
 export interface KubernetesSourceOptions {
-  /** Follows only objects with these labels. Shape: `team=a,env!=dev`. Default: all. */
+  /** Only these objects are served. Shape: `team=a,env in (test, prod)`. Default: all. */
   readonly labelSelector?: string
-  /** How long the apiserver may be away before `readyz` says so, ms; `Infinity`: however long. Default 300 000. */
+  /** How long nothing may be heard of the apiserver before `readyz` says so, ms; `Infinity`: however long. Default 300000. */
   readonly maxStalenessMs?: number
-  /**
-   * Who writes conditions into the status of objects: whichever replica holds a Lease (the default), this one in any case, or none.
-   */
-  readonly statusWriter?: (typeof statusWriters)[number]
+  /** Who writes what became of objects into their status. Default `lease`: one of the replicas that share the Lease; `always`: each. */
+  readonly statusWriter?: 'lease' | 'always' | 'never'
   readonly lease?: LeaseOptions
   /** Default: says nothing. What is wrong with the source, the aggregator's own logger tells. */
   readonly logger?: Logger
 }
 
-export interface KubernetesSourceSettings {
+export interface KubernetesSettings {
   readonly labelSelector: string | undefined
   readonly maxStalenessMs: number
-  readonly statusWriter: (typeof statusWriters)[number]
+  readonly statusWriter: 'lease' | 'always' | 'never'
   readonly lease: { readonly name: string; readonly namespace: string | undefined; readonly identity: string }
   readonly logger: Logger
 }
 
-const known: ReadonlyArray<string> = ['labelSelector', 'maxStalenessMs', 'statusWriter', 'lease', 'logger']
-const knownOfLease: ReadonlyArray<string> = ['name', 'namespace', 'identity']
+const isText = (value: unknown): boolean => typeof value === 'string' && value !== ''
+const isFields = (value: unknown): value is object => typeof value === 'object' && value !== null
 
-const refuseUnknown = (prefix: string, given: object, names: ReadonlyArray<string>): void => {
-  const unknown = Object.keys(given).find((name) => !names.includes(name))
-  if (unknown !== undefined) throw new TypeError(`unknown option ${prefix}${unknown}, known: ${names.join(', ')}`)
+type Kinds = Readonly<Record<string, readonly [expected: string, is: (value: unknown) => boolean]>>
+
+const kinds: Kinds = {
+  labelSelector: ['a text', isText],
+  maxStalenessMs: ['ms or Infinity', (value) => typeof value === 'number' && value >= 0],
+  statusWriter: [
+    '"lease", "always" or "never"',
+    (value) => ['lease', 'always', 'never'].some((writer) => writer === value),
+  ],
+  lease: ['an object', isFields],
+  logger: [
+    'a logger',
+    (value) =>
+      isFields(value) &&
+      ['debug', 'info', 'warn', 'error'].every((level) => typeof Reflect.get(value, level) === 'function'),
+  ],
 }
 
-const text = (option: string, value: unknown): string | undefined => {
-  if (value === undefined || (typeof value === 'string' && value !== '')) return value
-  throw new TypeError(`expected option ${option} to be a text, got ${value === '' ? 'an empty one' : typeof value}`)
+const isName = (value: unknown): boolean => typeof value === 'string' && isObjectName(value)
+
+const leaseKinds: Kinds = {
+  name: ['a DNS subdomain', isName],
+  namespace: ['a DNS label', (value) => isName(value) && String(value).length <= 63 && !String(value).includes('.')],
+  identity: ['a text', isText],
 }
 
-const duration = (option: string, value: unknown, fallback: number): number => {
-  if (value === undefined) return fallback
-  if (typeof value === 'number' && value >= 0) return value
-  const got = typeof value === 'number' ? String(value) : typeof value
-  throw new TypeError(`expected option ${option} to be ms or Infinity, got ${got}`)
+const check = (options: object, table: Kinds, prefix: string): void => {
+  for (const [name, value] of Object.entries(options)) {
+    const kind = Object.hasOwn(table, name) ? table[name] : undefined
+    if (kind === undefined)
+      throw new TypeError(`unknown option ${prefix}${name}, known: ${Object.keys(table).join(', ')}`)
+    const [expected, is] = kind
+    if (value === undefined || is(value)) continue
+    const text = typeof value === 'string' ? JSON.stringify(value) : String(value)
+    const got = ['string', 'number'].includes(typeof value) ? text : typeof value
+    throw new TypeError(`expected option ${prefix}${name} to be ${expected}, got ${got}`)
+  }
 }
 
-/** Checks options and fills in defaults. Throws a TypeError that names the option. */
-export const toKubernetesSettings = (options: KubernetesSourceOptions): KubernetesSourceSettings => {
-  refuseUnknown('', options, known)
-  const { labelSelector, maxStalenessMs, statusWriter = 'lease', lease = {}, logger = silentLogger } = options
-  refuseUnknown('lease.', lease, knownOfLease)
-  if (!statusWriters.includes(statusWriter))
-    throw new TypeError(`expected option statusWriter to be one of ${statusWriters.join(', ')}`)
+/** Throws a TypeError that names a wrong option. */
+export const toKubernetesSettings = (options: KubernetesSourceOptions): KubernetesSettings => {
+  check(options, kinds, '')
+  const { labelSelector, maxStalenessMs = 300_000, statusWriter = 'lease', lease = {}, logger = silentLogger } = options
+  check(lease, leaseKinds, 'lease.')
+  const { name = 'dataplane-aggregator', namespace, identity = `${hostname()}_${randomUUID()}` } = lease
   return {
-    labelSelector: text('labelSelector', labelSelector),
-    maxStalenessMs: duration('maxStalenessMs', maxStalenessMs, 300_000),
+    labelSelector,
+    maxStalenessMs,
     statusWriter,
-    lease: {
-      name: text('lease.name', lease.name) ?? 'dataplane-aggregator',
-      namespace: text('lease.namespace', lease.namespace),
-      identity: text('lease.identity', lease.identity) ?? `${hostname()}_${randomUUID()}`,
-    },
+    lease: { name, namespace, identity },
     logger: safeLogger(logger),
   }
 }

@@ -1,187 +1,134 @@
+import { isDeepStrictEqual } from 'node:util'
+
 import { apiVersion, kind } from '../api/dataplane-service.ts'
-import { conditionTypes, type DataPlaneServiceStatus } from '../api/object.ts'
-import type { Clock } from '../clock.ts'
+import { conditionTypes, type Condition, type DataPlaneServiceStatus } from '../api/object.ts'
 import { unexpected, type AggregatorError, type Result } from '../errors.ts'
 import { E } from '../fp.ts'
 import type { KubernetesConnection, KubernetesFailure } from '../kubernetes.ts'
-import type { Logger } from '../logger.ts'
-import type { KubernetesObjects, KnownStatus } from './kubernetes-objects.ts'
+import type { KnownObject, KubernetesObjects } from './kubernetes-objects.ts'
+
+export type StatusChange = (current: DataPlaneServiceStatus) => DataPlaneServiceStatus
+
+/** Whose turn it is to write, which may end while something is being written. */
+export interface Turn {
+  readonly signal: AbortSignal
+  /** Looks at the clock, where it depends on it. */
+  readonly isMine: () => boolean
+}
 
 export interface StatusWriterOptions {
   readonly call: KubernetesConnection['call']
-  /** Shape: `/apis/aggregation.grafana.app/v0alpha1/dataplaneservices`. */
+  /** Of the collection. */
   readonly path: string
-  readonly objects: Pick<KubernetesObjects, 'statusOf' | 'setStatus'>
-  /** Asked before each write: a process that slept for long knows of its lost turn from this alone. */
-  readonly isMyTurn: () => boolean
-  readonly clock: Clock
-  readonly logger: Logger
+  readonly objects: Pick<KubernetesObjects, 'get' | 'learn'>
 }
 
-type Change = (current: DataPlaneServiceStatus) => DataPlaneServiceStatus
+type Outcome = E.Either<AggregatorError, void>
 
-export interface StatusWriter {
-  /** Writes if it is this replica's turn, else keeps `change` for then. */
-  readonly update: (name: string, change: Change) => Result<void>
-  /** It is this replica's turn: writes all that is not as it should be. Or it is not any more: what is under way ends. */
-  readonly setTurn: (isMine: boolean) => void
-  /** An object came or changed: somebody else may have written over its conditions. */
-  readonly seen: (name: string) => void
-  readonly forget: (name: string) => void
-  /** Resolves when nothing is written any more. */
-  readonly close: () => Promise<void>
-}
+/** Who owns what we write. Source: the field manager of server-side apply. */
+const fieldManager = 'dataplane-aggregator'
+const timeoutMs = 15_000
+/** So often somebody may be faster. */
+const maxTries = 4
 
-export const fieldManager = 'dataplane-aggregator'
+const isRefused = (failure: KubernetesFailure, code: number): boolean =>
+  failure._tag === 'Refused' && failure.code === code
 
-/** Writes at a time, when there are many. */
-const atOnce = 4
-/** Two that write over each other do so no more often than this, ms. */
-const repairMs = 30_000
-
-/** What failed, in the words of a source. */
 const toError = (failure: KubernetesFailure): AggregatorError => {
-  if (failure._tag === 'Cancelled') return { _tag: 'Cancelled' }
-  if (failure._tag !== 'Refused') return { _tag: 'StoreFailed', message: failure.message }
-  const message = `the apiserver answered ${String(failure.code)}: ${failure.message}`
-  return failure.code === 403 ? { _tag: 'Forbidden', message } : { _tag: 'StoreFailed', message }
+  const why = failure._tag === 'Cancelled' ? 'cancelled' : failure.message
+  const message = `status cannot be written: ${why}`
+  return isRefused(failure, 403) ? { _tag: 'Forbidden', message } : { _tag: 'StoreFailed', message, cause: failure }
 }
 
-/** All conditions of ours, for server-side apply takes away what it is not told again; nobody else's. */
-const ownConditions = ({ conditions = [] }: DataPlaneServiceStatus) =>
-  conditions.filter(({ type }) => conditionTypes.some((own) => own === type))
+const tooBusy: AggregatorError = {
+  _tag: 'StoreFailed',
+  message: `status cannot be written: expected nobody to be faster for ${String(maxTries)} times`,
+}
 
 /**
- * Writes conditions by server-side apply, so that they conflict with nobody's. Every replica knows what it would write; the one whose
- * turn it is does. Source: metadata.uid in an apply is a precondition, 409 when the object was made anew.
+ * Writes status by server-side apply: our own conditions alone, so that those of others stay, and no write of theirs is in the way. An
+ * apiserver that knows none gets a merge patch of all conditions, for the resourceVersion that they were read at. One object is
+ * written by one at a time; what the answer says is known before the watch tells it.
  */
-export const createStatusWriter = ({
-  call,
-  path,
-  objects,
-  isMyTurn,
-  clock,
-  logger,
-}: StatusWriterOptions): StatusWriter => {
-  const changes = new Map<string, Change>()
-  const due = new Set<string>()
-  const workers = new Set<Promise<void>>()
-  const writtenMs = new Map<string, number>()
-  const repairs = new Map<string, () => void>()
-  /** Aborted when the turn is over. */
-  let turn: AbortController | undefined
-  let isClosed = false
-  let isWarned = false
+export const createStatusWriter = ({ call, path, objects }: StatusWriterOptions) => {
+  /** What is ours and not sent is taken away: all types that we write, and whatever else was written here. */
+  const owned = new Set<string>(conditionTypes)
+  const busy = new Map<string, Promise<unknown>>()
+  let isApplied = true
 
-  const patch = async (
-    name: string,
-    { uid, status }: KnownStatus,
-    signal: AbortSignal,
-  ): Promise<E.Either<KubernetesFailure, void>> => {
-    writtenMs.set(name, clock.now())
-    const answer = await call({
-      method: 'PATCH',
-      path: `${path}/${encodeURIComponent(name)}/status`,
-      query: { fieldManager, force: 'true' },
-      contentType: 'application/apply-patch+yaml',
-      body: {
-        apiVersion,
-        kind,
-        metadata: { name, ...(uid === undefined ? {} : { uid }) },
-        status: { conditions: ownConditions(status) },
-      },
-      signal,
-    })()
-    if (E.isRight(answer)) objects.setStatus(name, { uid, status })
-    return E.isLeft(answer) ? answer : E.right(undefined)
+  const pathOf = (name: string): string => `${path}/${encodeURIComponent(name)}`
+
+  const ownOf = (
+    before: DataPlaneServiceStatus,
+    { conditions = [] }: DataPlaneServiceStatus,
+  ): ReadonlyArray<Condition> => {
+    const isNew = (condition: Condition): boolean =>
+      before.conditions?.some((one) => isDeepStrictEqual(one, condition)) !== true
+    for (const { type } of conditions.filter(isNew)) owned.add(type)
+    return conditions.filter(({ type }) => owned.has(type))
   }
 
-  const write = async (name: string): Promise<E.Either<AggregatorError, void>> => {
-    const [known, change, signal] = [objects.statusOf(name), changes.get(name), turn?.signal]
-    if (known === undefined || change === undefined || signal === undefined || !isMyTurn()) return E.right(undefined)
-    const status = change(known.status)
-    if (status === known.status) return E.right(undefined)
-    const written = await patch(name, { uid: known.uid, status }, signal)
-    if (E.isRight(written)) return written
-    const { left: failure } = written
-    // gone, or made anew: then it will be told of again
-    const isGone = failure._tag === 'Refused' && (failure.code === 404 || failure.code === 409)
-    return isGone || signal.aborted ? E.right(undefined) : E.left(toError(failure))
+  const patch = (name: string, { uid, resourceVersion, status }: KnownObject, next: DataPlaneServiceStatus) => {
+    const metadata = { name, ...(uid === undefined ? {} : { uid }) }
+    return isApplied
+      ? {
+          body: { apiVersion, kind, metadata, status: { conditions: ownOf(status, next) } },
+          contentType: 'application/apply-patch+yaml',
+          query: { fieldManager, force: 'true' },
+        }
+      : {
+          body: { metadata: { ...metadata, resourceVersion }, status: { conditions: next.conditions ?? [] } },
+          contentType: 'application/merge-patch+json',
+          query: { fieldManager },
+        }
   }
 
-  const work = async (): Promise<void> => {
-    for (const name of due) {
-      due.delete(name)
-      const written = await writeSafely(name)()
-      if (E.isRight(written)) continue
-      if (!isWarned)
-        logger.warn('conditions of objects cannot be written, they will be tried again', { name, error: written.left })
-      isWarned = true
-      repair(name, clock.now() + repairMs)
+  /** `undefined`: once more. */
+  const mend = async (name: string, failure: KubernetesFailure, signal: AbortSignal): Promise<Outcome | undefined> => {
+    // it is gone, or another's turn: he has the same to write
+    if (failure._tag === 'Cancelled' || isRefused(failure, 404)) return E.right(undefined)
+    if (isApplied && isRefused(failure, 415)) {
+      isApplied = false
+      return undefined
     }
-  }
-  const enqueue = (name: string): void => {
-    due.add(name)
-    if (workers.size >= atOnce || isClosed) return
-    const worker = work().finally(() => workers.delete(worker))
-    workers.add(worker)
+    if (!isRefused(failure, 409)) return E.left(toError(failure))
+    const present = await call({ method: 'GET', path: pathOf(name), timeoutMs, signal })()
+    // of another object of this name the watch is going to tell
+    return E.isRight(present) && !objects.learn(name, present.right) ? E.right(undefined) : undefined
   }
 
-  /** Later, once. */
-  const repair = (name: string, dueMs: number): void => {
-    if (isClosed || repairs.has(name)) return
-    const cancel = clock.setTimeout(
-      () => {
-        repairs.delete(name)
-        enqueue(name)
-      },
-      Math.max(0, dueMs - clock.now()),
-    )
-    repairs.set(name, cancel)
+  const attempt = async (name: string, change: StatusChange, turn: Turn): Promise<Outcome | undefined> => {
+    const { signal, isMine } = turn
+    const known = objects.get(name)
+    if (known === undefined || signal.aborted || !isMine()) return E.right(undefined)
+    const next = change(known.status)
+    if (next === known.status) return E.right(undefined)
+    const asked = patch(name, known, next)
+    const answer = await call({ method: 'PATCH', path: `${pathOf(name)}/status`, timeoutMs, signal, ...asked })()
+    if (E.isLeft(answer)) return mend(name, answer.left, signal)
+    objects.learn(name, answer.right)
+    return E.right(undefined)
   }
 
-  const writeSafely =
-    (name: string): Result<void> =>
-    async () => {
-      try {
-        return await write(name)
-      } catch (cause) {
-        // a `change` of the host's own may throw
-        return E.left(unexpected(cause))
+  const write = async (name: string, change: StatusChange, turn: Turn): Promise<Outcome> => {
+    try {
+      for (let tries = 0; tries < maxTries; tries++) {
+        const done = await attempt(name, change, turn)
+        if (done !== undefined) return done
       }
+      return E.left(tooBusy)
+    } catch (cause) {
+      // of `change`
+      return E.left(unexpected(cause))
     }
-
-  return {
-    update: (name, change) => () => {
-      changes.set(name, change)
-      return writeSafely(name)()
-    },
-    setTurn: (isMine) => {
-      turn?.abort()
-      turn = isMine && !isClosed ? new AbortController() : undefined
-      isWarned = false
-      if (turn !== undefined) for (const name of changes.keys()) enqueue(name)
-    },
-    seen: (name) => {
-      const [known, change] = [objects.statusOf(name), changes.get(name)]
-      if (turn === undefined || known === undefined || change === undefined) return
-      const wanted = E.tryCatch(() => change(known.status), E.toError)
-      if (E.isRight(wanted) && wanted.right !== known.status)
-        repair(name, (writtenMs.get(name) ?? -Infinity) + repairMs)
-    },
-    forget: (name) => {
-      changes.delete(name)
-      writtenMs.delete(name)
-      repairs.get(name)?.()
-      repairs.delete(name)
-    },
-    close: async () => {
-      isClosed = true
-      turn?.abort()
-      turn = undefined
-      due.clear()
-      for (const cancel of repairs.values()) cancel()
-      await Promise.all(workers)
-    },
   }
+
+  /** Writes what `change` makes of the present status, while it is our turn. Fails with Forbidden, StoreFailed. */
+  return (name: string, change: StatusChange, turn: Turn): Result<void> =>
+    async () => {
+      for (let before = busy.get(name); before !== undefined; before = busy.get(name)) await before
+      const mine = write(name, change, turn).finally(() => busy.delete(name))
+      busy.set(name, mine)
+      return mine
+    }
 }

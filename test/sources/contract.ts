@@ -1,24 +1,30 @@
 import type { ExecutionContext, TestFn } from 'ava'
 
-import type { WritableSource } from '../../src/source.ts'
+import type { DataPlaneServiceSource, WritableSource } from '../../src/source.ts'
 import { badManifest, manifest, namesOf, record, serves, versionOf, type Recorder } from './recorder.ts'
 
-export interface SourceUnderTest {
-  readonly source: WritableSource
+export interface SourceUnderTest<Source extends DataPlaneServiceSource = WritableSource> {
+  readonly source: Source
   /** Makes these objects all that the source has. */
   readonly replace: (objects: ReadonlyArray<unknown>) => Promise<void>
+}
+
+export interface ContractOptions {
+  /** An API holds one object of a name, and none of another kind. Default: no such thing stands between the source and its maker. */
+  readonly isApi?: boolean
 }
 
 /** The laws of src/source.ts. Every source runs them. */
 export const testContract = (
   test: TestFn,
   name: string,
-  create: (t: ExecutionContext, initial: ReadonlyArray<unknown>) => Promise<SourceUnderTest>,
+  create: (t: ExecutionContext, initial: ReadonlyArray<unknown>) => Promise<SourceUnderTest<DataPlaneServiceSource>>,
+  { isApi = false }: ContractOptions = {},
 ): void => {
   const begin = async (
     t: ExecutionContext,
     initial: ReadonlyArray<unknown>,
-  ): Promise<SourceUnderTest & { recorder: Recorder }> => {
+  ): Promise<SourceUnderTest<DataPlaneServiceSource> & { recorder: Recorder }> => {
     const underTest = await create(t, initial)
     const recorder = record(underTest.source)
     t.teardown(recorder.unsubscribe)
@@ -73,8 +79,10 @@ export const testContract = (
     t.deepEqual(namesOf(await recorder.snapshotAt(1)), ['b'])
   })
 
+  const nonsense = isApi ? [] : ['nonsense']
+
   test(`${name}: rejects a bad object by name while the others serve`, async (t) => {
-    const { recorder } = await begin(t, [manifest('a'), badManifest('b'), 'nonsense'])
+    const { recorder } = await begin(t, [manifest('a'), badManifest('b'), ...nonsense])
     const { services, rejected } = await recorder.snapshotAt(0)
     t.deepEqual(
       services.map(({ metadata }) => metadata.name),
@@ -82,10 +90,7 @@ export const testContract = (
     )
     t.deepEqual(
       rejected.map((object) => [object.name, object.causes[0]?.field]),
-      [
-        ['b', 'spec.pluginType'],
-        [undefined, ''],
-      ],
+      [['b', 'spec.pluginType'], ...nonsense.map(() => [undefined, ''])],
     )
   })
 
@@ -105,6 +110,27 @@ export const testContract = (
     t.is(versionOf(last, 'a'), 'v2')
     t.deepEqual(last.rejected, [])
   })
+
+  test(`${name}: gives several subscribers the same state, and leaves one undisturbed when another goes`, async (t) => {
+    const { recorder, replace, source } = await begin(t, [manifest('a')])
+    const other = record(source)
+    await recorder.snapshotAt(0)
+    t.deepEqual(await other.snapshotAt(0), await recorder.snapshotAt(0))
+    await other.unsubscribe()
+    await replace([manifest('b')])
+    await recorder.snapshot(serves('b'))
+    t.is(other.snapshots.length, 1)
+  })
+
+  test(`${name}: says nothing to one who left before the first snapshot, however often he leaves`, async (t) => {
+    const { recorder, source } = await begin(t, [manifest('a')])
+    const hasty = record(source)
+    await Promise.all([hasty.unsubscribe(), hasty.unsubscribe()])
+    await recorder.snapshotAt(0)
+    t.is(hasty.snapshots.length + hasty.errors.length, 0)
+  })
+
+  if (isApi) return
 
   test(`${name}: serves the first of two objects with one name and rejects the second`, async (t) => {
     const { recorder } = await begin(t, [manifest('a', 'v1'), manifest('a', 'v2')])
@@ -128,24 +154,5 @@ export const testContract = (
       },
     ])
     t.is(rejected[0]?.name, undefined)
-  })
-
-  test(`${name}: gives several subscribers the same state, and leaves one undisturbed when another goes`, async (t) => {
-    const { recorder, replace, source } = await begin(t, [manifest('a')])
-    const other = record(source)
-    await recorder.snapshotAt(0)
-    t.deepEqual(await other.snapshotAt(0), await recorder.snapshotAt(0))
-    await other.unsubscribe()
-    await replace([manifest('b')])
-    await recorder.snapshot(serves('b'))
-    t.is(other.snapshots.length, 1)
-  })
-
-  test(`${name}: says nothing to one who left before the first snapshot, however often he leaves`, async (t) => {
-    const { recorder, source } = await begin(t, [manifest('a')])
-    const hasty = record(source)
-    await Promise.all([hasty.unsubscribe(), hasty.unsubscribe()])
-    await recorder.snapshotAt(0)
-    t.is(hasty.snapshots.length + hasty.errors.length, 0)
   })
 }
