@@ -131,6 +131,7 @@ export type { Status, StatusCause, StatusDetails, StatusReason } from './api/sta
 export type { Authorize, Decision, RequestAttributes, RouteAccess } from './authorization.ts'
 export type { AggregatorError, ErrorSource, Result } from './errors.ts'
 export type { User, UserTokens } from './http.ts'
+export type { Clock } from './clock.ts'
 export { silentLogger, type LogFields, type Logger } from './logger.ts'
 export type { Explanation } from './routing/explain.ts'
 export type { Registry, Verdict } from './verdict.ts'

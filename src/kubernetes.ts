@@ -132,3 +132,9 @@ export interface ConnectOptions {
 export interface KubernetesApi {
   readonly connect: (options?: ConnectOptions) => KubernetesConnection
 }
+
+/** Throws a TypeError unless it is one: the path of a kubeconfig or a URL is none. */
+export const checkKubernetesApi = (api: unknown): void => {
+  if (typeof api === 'object' && api !== null && typeof Reflect.get(api, 'connect') === 'function') return
+  throw new TypeError(`expected a KubernetesApi such as kubeconfig(), inCluster() or apiServer(url), got ${typeof api}`)
+}

@@ -10,7 +10,10 @@ trap 'rm -rf "$directory"' EXIT
 cd "$directory"
 
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 365 -subj "/CN=$name" \
-  -addext "subjectAltName=DNS:$name.$name.svc" -keyout tls.key -out tls.crt 2>/dev/null
+  -addext "subjectAltName=DNS:$name.$name.svc" -keyout tls.key -out tls.crt 2>openssl.log || {
+  cat openssl.log >&2
+  exit 1
+}
 
 # of several, openssl takes the first one, which is the present one
 kubectl get apiservice "$apiservice" --output='jsonpath={.spec.caBundle}' | base64 -d >present.crt

@@ -20,6 +20,20 @@ export interface HttpContextsOptions extends InstanceTableOptions, Pick<CachedCo
   readonly clock?: Clock
 }
 
+/** By which `checkOptionNames` knows them. */
+export const httpOptionNames: Readonly<Record<keyof HttpContextsOptions, true>> = {
+  headers: true,
+  ca: true,
+  timeoutMs: true,
+  answerLimitBytes: true,
+  ttlMs: true,
+  maxEntries: true,
+  orgOfNamespace: true,
+  grafanaConfig: true,
+  logger: true,
+  clock: true,
+}
+
 /** What belongs to the connection, to the body, or to what is asked. */
 const ownHeaders =
   /^(host|connection|keep-alive|content-.*|transfer-encoding|te|trailer|upgrade|expect|proxy-.*|accept|accept-encoding)$/i

@@ -10,11 +10,12 @@ import type { AggregatorError } from '../errors.ts'
 import { E } from '../fp.ts'
 import { integerOption } from '../integer-option.ts'
 import { safeLogger, silentLogger } from '../logger.ts'
+import { checkOptionNames } from '../option-names.ts'
 import type { InstanceSettings, PluginContextProvider, PluginContextRequest } from '../plugin.ts'
 import { errorCodeOf } from '../watch.ts'
 import { cachedContexts } from './cached.ts'
 import { parseCallbackAnswer, toRetryAfter } from './http-answer.ts'
-import { checkCa, checkHeaders, toUrl, type HttpContextsOptions } from './http-options.ts'
+import { checkCa, checkHeaders, httpOptionNames, toUrl, type HttpContextsOptions } from './http-options.ts'
 import { notFound, settingsUnavailable } from './instance-settings.ts'
 import { createNamespaceSettings } from './namespace-settings.ts'
 
@@ -127,6 +128,7 @@ const exchange = (asked: ClientRequest, body: string, limitBytes: number): Promi
  * on a wrong option.
  */
 export const httpContexts = (url: string, options: HttpContextsOptions = {}): PluginContextProvider => {
+  checkOptionNames(options, httpOptionNames)
   const { ca, clock = systemClock, headers = {}, ttlMs, maxEntries } = options
   const cache = { ...(ttlMs === undefined ? {} : { ttlMs }), ...(maxEntries === undefined ? {} : { maxEntries }) }
   const target = toUrl(url)

@@ -1,8 +1,9 @@
 import { systemClock, type Clock } from '../clock.ts'
 import { E } from '../fp.ts'
 import { integerOption } from '../integer-option.ts'
-import type { KubernetesApi, KubernetesFailure, ObjectChange } from '../kubernetes.ts'
+import { checkKubernetesApi, type KubernetesApi, type KubernetesFailure, type ObjectChange } from '../kubernetes.ts'
 import { safeLogger, silentLogger, type Logger } from '../logger.ts'
+import { checkOptionNames } from '../option-names.ts'
 import type { PluginContextProvider } from '../plugin.ts'
 import { unlessAborted } from './abortable.ts'
 import { notFound } from './instance-settings.ts'
@@ -23,6 +24,17 @@ export interface KubernetesContextsOptions extends InstanceTableOptions {
   readonly logger?: Logger
   /** Default: the system's. */
   readonly clock?: Clock
+}
+
+const names: Readonly<Record<keyof KubernetesContextsOptions, true>> = {
+  namespace: true,
+  resource: true,
+  secretLabelSelector: true,
+  startTimeoutMs: true,
+  orgOfNamespace: true,
+  grafanaConfig: true,
+  logger: true,
+  clock: true,
 }
 
 const datasources = { group: 'datasource.grafana.app', version: 'v0alpha1', resource: 'datasources' }
@@ -64,6 +76,8 @@ export const kubernetesContexts = (
   api: KubernetesApi,
   options: KubernetesContextsOptions = {},
 ): PluginContextProvider => {
+  checkKubernetesApi(api)
+  checkOptionNames(options, names)
   const { clock = systemClock, namespace } = options
   const logger = safeLogger(options.logger ?? silentLogger)
   const startTimeoutMs = integerOption('startTimeoutMs', options.startTimeoutMs, 5000, 0)

@@ -47,7 +47,7 @@ const isOption = (name: string): name is keyof ApiServerOptions => Object.hasOwn
 const checkOptions = (options: unknown): void => {
   if (typeof options !== 'object' || options === null) return refuse('options', 'an object', typeof options)
   for (const [name, value] of Object.entries(options)) {
-    if (!isOption(name)) throw new TypeError(`unknown option ${name}`)
+    if (!isOption(name)) throw new TypeError(`unknown option ${name}, known: ${Object.keys(kinds).join(', ')}`)
     const [expected, is] = kinds[name]
     if (value !== undefined && !is(value)) refuse(`option ${name}`, expected, typeof value)
   }

@@ -25,6 +25,10 @@ const known: ReadonlyMap<string, string> = new Map([
   ['EAI_AGAIN', `${cannotReach}: its name cannot be looked up now`],
   ['ETIMEDOUT', `${cannotReach}: it does not answer`],
   ['EMFILE', `${cannotReach}: no more files can be opened here`],
+  // of which of these, the version of Node decides
+  ['EPROTO', `${cannotReach}: TLS failed, is it served by http?`],
+  ['ERR_SSL_WRONG_VERSION_NUMBER', `${cannotReach}: TLS failed, is it served by http?`],
+  ['ERR_SSL_PACKET_LENGTH_TOO_LONG', `${cannotReach}: TLS failed, is it served by http?`],
   ['ECONNRESET', 'the apiserver closed the connection before it answered'],
   ['EPIPE', 'the apiserver closed the connection before it answered'],
   ['CERT_HAS_EXPIRED', `${cannotTrust}: its certificate has expired`],

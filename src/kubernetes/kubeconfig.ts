@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { delimiter, join, resolve } from 'node:path'
+import { basename, delimiter, join, resolve } from 'node:path'
 
 import type { KubeconfigCluster, KubeconfigUser } from '../api/kubeconfig.ts'
 import { quote } from '../decode.ts'
@@ -103,10 +103,16 @@ const toAccess = (config: MergedKubeconfig, contextName: string): Access => {
 const pathsOf = ({ path }: KubeconfigOptions, { env, homeDirectory }: Surroundings): ReadonlyArray<string> => {
   if (path !== undefined) return [path]
   const listed = (env['KUBECONFIG'] ?? '').split(delimiter).filter((one) => one !== '')
-  if (listed.length === 0) return [join(homeDirectory, '.kube', 'config')]
+  if (listed.length === 0) {
+    const usual = join(homeDirectory, '.kube', 'config')
+    if (existsSync(usual)) return [usual]
+    return refuse('KUBECONFIG', 'a file, as there is no ".kube/config" in the home directory', 'nothing')
+  }
   // as kubectl: some of them may not be there
   const found = listed.filter((one) => existsSync(one))
-  return found.length > 0 ? found : refuse('KUBECONFIG', 'a readable file', 'none')
+  return found.length > 0
+    ? found
+    : refuse('KUBECONFIG', 'a file that is there', listed.map((one) => quote(basename(one))).join(' and '))
 }
 
 const isText = (value: unknown): boolean => typeof value === 'string' && value !== ''
@@ -116,7 +122,7 @@ const toOptions = (given: unknown): KubeconfigOptions => {
   if (typeof given === 'string') return { path: given }
   if (typeof given !== 'object' || given === null) return refuse('option path', 'a text', typeof given)
   for (const [name, value] of Object.entries(given)) {
-    if (name !== 'path' && name !== 'context') throw new TypeError(`unknown option ${name}`)
+    if (name !== 'path' && name !== 'context') throw new TypeError(`unknown option ${name}, known: path, context`)
     if (value !== undefined && !isText(value)) refuse(`option ${name}`, 'a text', typeof value)
   }
   return given

@@ -112,7 +112,8 @@ const elect = ({ call, clock, random, logger }: ElectionsOptions, options: Elect
   const report = (failure: KubernetesFailure): void => {
     if (reported.has(reasonOf(failure))) return
     reported.add(reasonOf(failure))
-    logger.warn('the lease that tells who leads cannot be had', { namespace, name, failure })
+    const why = failure._tag === 'Cancelled' ? failure._tag : failure.message
+    logger.warn(`the lease that tells who leads cannot be had: ${why}`, { namespace, name, failure })
   }
 
   /** Gives back how long to wait, ms. */

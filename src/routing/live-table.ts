@@ -177,6 +177,9 @@ export const liveTable = (source: DataPlaneServiceSource, options: LiveTableOpti
       logVerdicts(logger, before.table.get(key)?.verdicts ?? [], after.table.get(key)?.verdicts ?? [])
     }
     logRejected(logger, rejectedOf(before), rejectedOf(after))
+    if (before.sourceError !== undefined && after.sourceError === undefined) {
+      logger.info('source of data plane services is whole again', { origin: before.sourceError.origin })
+    }
     onChange?.()
   }
 
@@ -184,7 +187,7 @@ export const liveTable = (source: DataPlaneServiceSource, options: LiveTableOpti
     next: swap,
     error: (error: Partial<SourceError> | undefined) => {
       const { message, origin, cause } = error ?? {}
-      logger.error('source of data plane services has an error', { message, origin, cause })
+      logger.error(`source of data plane services has an error: ${String(message)}`, { origin, cause })
       state = { ...state, sourceError: { message: String(message), origin: String(origin), cause } }
       registry = undefined
       onChange?.()

@@ -1,5 +1,5 @@
 import { group, resource, version } from '../api/dataplane-service.ts'
-import type { Clock } from '../clock.ts'
+import { stayAlive, type Clock } from '../clock.ts'
 import type { Result } from '../errors.ts'
 import type { ElectionOptions, KubernetesApi, KubernetesFailure } from '../kubernetes.ts'
 import type { Snapshot, SourceError, Staleness } from '../source.ts'
@@ -34,7 +34,9 @@ export interface LifeOptions extends KubernetesSettings {
 const messageOf = (failure: KubernetesFailure): string => {
   if (failure._tag === 'Cancelled') return 'the connection to the apiserver is closed'
   if (failure._tag !== 'Refused') return failure.message
-  const answer = `the apiserver answered ${String(failure.code)}: ${failure.message}`
+  const code = `the apiserver answered ${String(failure.code)}`
+  // one that gave no reason has the code for a message
+  const answer = failure.message === code ? code : `${code}: ${failure.message}`
   return failure.code === 404 ? `${answer} (is the CustomResourceDefinition of DataPlaneService applied?)` : answer
 }
 
@@ -86,6 +88,9 @@ export const createKubernetesLife = (options: LifeOptions): KubernetesLife => {
     },
   })
 
+  // as its watch does; between two tries, too, when a host awaits `ready` and has nothing else open
+  const end = stayAlive()
+
   const staleness = (): Staleness => {
     const heardMs = following.lastHeardMs()
     const ageMs = Math.max(0, clock.now() - (heardMs ?? startedMs))
@@ -94,6 +99,7 @@ export const createKubernetesLife = (options: LifeOptions): KubernetesLife => {
 
   const close = async (): Promise<void> => {
     closing.abort()
+    end()
     try {
       // a connection of the host's own may fail in any of these
       await turns.close()

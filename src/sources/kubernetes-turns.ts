@@ -62,7 +62,9 @@ export const createTurns = ({ write, objects, elect, before, clock, logger }: Tu
     const written = await write(name, change, { signal, isMine: isLeader })()
     if (E.isRight(written)) return
     due.add(name)
-    if (!hasFailed) logger.warn('status of objects cannot be written', { name, error: written.left })
+    const error = written.left
+    const why = 'message' in error ? error.message : error._tag
+    if (!hasFailed) logger.warn(`an object keeps its old status: ${why}`, { name, error })
     hasFailed = true
   }
 

@@ -1,7 +1,7 @@
 import { group, resource } from '../api/dataplane-service.ts'
 import { systemClock, type Clock } from '../clock.ts'
 import { TE } from '../fp.ts'
-import type { KubernetesApi } from '../kubernetes.ts'
+import { checkKubernetesApi, type KubernetesApi } from '../kubernetes.ts'
 import type { DataPlaneServiceSource, SourceObserver, Unsubscribe } from '../source.ts'
 import { createBroadcast } from './broadcast.ts'
 import { createKubernetesLife, type KubernetesLife } from './kubernetes-life.ts'
@@ -20,6 +20,7 @@ export const createKubernetesSource = (
   options: KubernetesSourceOptions = {},
   { clock = systemClock }: KubernetesSourceParts = {},
 ): DataPlaneServiceSource => {
+  checkKubernetesApi(api)
   const settings = toKubernetesSettings(options)
   let life: KubernetesLife | undefined
   let ended: Promise<unknown> = Promise.resolve()

@@ -334,7 +334,8 @@ test('refuses options that cannot be used, without their values', (t) => {
     ['http://a', { ttlMs: 0 }],
     ['http://a', { answerLimitBytes: 0 }],
   ]
-  for (const [url, given] of options) {
+  const misspelt: object = { header: { authorization: secret } }
+  for (const [url, given] of [...options, ['http://a', misspelt] as const]) {
     const error = t.throws(() => httpContexts(url, given), { instanceOf: TypeError })
     t.false(error.message.includes(secret))
   }

@@ -406,6 +406,13 @@ test('closes what it opened, and lets nobody wait', async (t) => {
 
 test('refuses options that would read something else, or everything, before it connects', (t) => {
   const { api, connects } = scriptedApi()
+  const misspelt: object = { namspace: 'team' }
+  t.throws(() => kubernetesContexts(api, misspelt), {
+    message: /^unknown option namspace, known: namespace, resource, /,
+  })
+  t.throws((): unknown => Reflect.apply(kubernetesContexts, undefined, ['./config']), {
+    message: /^expected a KubernetesApi /,
+  })
   const options: ReadonlyArray<KubernetesContextsOptions> = [
     { namespace: '' },
     { namespace: 'a/b' },

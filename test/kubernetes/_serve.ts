@@ -57,10 +57,10 @@ const track = async (t: ExecutionContext, server: Server): Promise<Served> => {
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
 export const serve = (t: ExecutionContext, handler: Handler): Promise<Served> =>
-  track(t, createServer(handler as RequestListener))
+  track(t, createServer(handler))
 
 export const serveTls = (t: ExecutionContext, handler: Handler, options: TlsOptions = {}): Promise<Served> =>
-  track(t, createTlsServer({ ...serverCertificate, ...options }, handler as RequestListener))
+  track(t, createTlsServer({ ...serverCertificate, ...options }, handler))
 
 export const serveTcp = (t: ExecutionContext, onSocket: (socket: Socket) => void): Promise<Served> =>
   track(t, createTcpServer(onSocket))

@@ -42,7 +42,11 @@ test('names the option that is wrong, and no secret', (t) => {
     ['ftp://a', {}, 'url: expected a URL such as "https://10.0.0.1:6443", got "ftp:"'],
     ['https://a:secret@b', {}, 'url: expected a URL such as "https://10.0.0.1:6443", got one that holds a login'],
     ['https://a?b', {}, 'url: expected a URL such as "https://10.0.0.1:6443", got one with a query or a fragment'],
-    ['https://a', { tokn: 'x' }, 'unknown option tokn'],
+    [
+      'https://a',
+      { tokn: 'x' },
+      'unknown option tokn, known: headers, token, tokenFile, ca, cert, key, serverName, insecure, proxyUrl, namespace',
+    ],
     ['https://a', { token: 7 }, 'option token: expected a text or a function, got number'],
     ['https://a', { token: 'sec ret' }, 'option token: expected a token, got a text that no header can carry'],
     ['https://a', { token: 'x', tokenFile: 'y' }, 'options: expected one way to log in, got token and tokenFile'],

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { TLSSocket } from 'node:tls'
+import type { TLSSocket } from 'node:tls'
 
 import test from 'ava'
 
@@ -102,7 +102,10 @@ test('says in a sentence why there is no connection', async (t) => {
     'the apiserver cannot be trusted: its certificate has expired (CERT_HAS_EXPIRED)',
   )
   t.is(await say(plainTransport(t, gone)), 'the apiserver closed the connection before it answered (ECONNRESET)')
-  t.regex(await say(tlsTransport(t, noTls)), /^the apiserver cannot be reached \([A-Z_0-9]+\)$/)
+  t.regex(
+    await say(tlsTransport(t, noTls)),
+    /^the apiserver cannot be reached: TLS failed, is it served by http\? \([A-Z_0-9]+\)$/,
+  )
   t.is(
     await say(plainTransport(t, { ...gone, port: 1 })),
     'the apiserver cannot be reached: connection refused (ECONNREFUSED)',

@@ -113,7 +113,12 @@ test('serves the last good state while its source is lost', async (t) => {
   lines.length = 0
   error('cannot read the directory', 'services')
   t.is(get(), 'GET /x')
-  t.deepEqual(lines, [['error', 'source of data plane services has an error', 'services']])
+  next([a])
+  next([a])
+  t.deepEqual(lines, [
+    ['error', 'source of data plane services has an error: cannot read the directory', 'services'],
+    ['info', 'source of data plane services is whole again', 'services'],
+  ])
 })
 
 test('tells of an error of its source until the next snapshot, and to whoever follows', (t) => {

@@ -250,6 +250,20 @@ test('connects for the first subscriber, closes with the last one, and begins an
   t.deepEqual(last().closed, ['following', 'connection'])
 })
 
+test.serial('keeps the process running while it waits for an apiserver that is away', async (t) => {
+  const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+  const before = timers()
+  const { unsubscribe } = record(kubernetesSource(scriptedApi().api))
+  t.is(timers(), before + 1)
+  await unsubscribe()
+  t.is(timers(), before)
+})
+
+test('refuses what is no way to an apiserver', (t) => {
+  const message = 'expected a KubernetesApi such as kubeconfig(), inCluster() or apiServer(url), got string'
+  t.throws((): unknown => Reflect.apply(kubernetesSource, undefined, ['./config']), { instanceOf: TypeError, message })
+})
+
 for (const [options, message] of [
   [{ selector: 'a' }, /^unknown option selector, known: labelSelector, /],
   [{ lease: { nme: 'a' } }, /^unknown option lease.nme, known: name, namespace, identity$/],
