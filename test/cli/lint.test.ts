@@ -8,6 +8,7 @@ import test, { type ExecutionContext } from 'ava'
 
 import { lint, type InstalledPlugins } from '../../src/cli/lint.ts'
 import { E } from '../../src/fp.ts'
+import { bundleOf } from '../_setup/bundle-of.ts'
 
 const object = (name: string, more = '', services = '\n    - type: query') =>
   `apiVersion: aggregation.grafana.app/v0alpha1
@@ -87,9 +88,9 @@ interface Ended {
   readonly stderr: string
 }
 
-const node = ['--conditions=dataplane-aggregator:source', '--import', './test/_setup/typescript.js', 'src/cli/main.ts']
+const program = bundleOf('src/cli/main.ts')
 
-const start = (...args: ReadonlyArray<string>) => promisify(execFile)(process.execPath, [...node, ...args])
+const start = (...args: ReadonlyArray<string>) => promisify(execFile)(process.execPath, [program, ...args])
 
 const ended = async (started: ReturnType<typeof start>): Promise<Ended> => {
   try {

@@ -77,6 +77,7 @@ test('judges objects that are rejected', (t) => {
       reason: 'InvalidSpec',
       message: 'the object is invalid, and there is no valid state of it to serve',
     },
+    rejected: rejected[0],
   })
   t.like(judged.get('kept'), { pluginId: 'p', generation: undefined, accepted: { reason: 'InvalidSpec' } })
   t.regex(judged.get('kept')?.accepted.message ?? '', /^a valid state of it serves on: spec\.services/)

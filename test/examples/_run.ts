@@ -2,9 +2,12 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
 import { createInterface } from 'node:readline'
+import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
 import type { ExecutionContext } from 'ava'
+
+import { bundleOf } from '../_setup/bundle-of.ts'
 
 export const root = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -16,14 +19,15 @@ export interface Running {
   readonly stop: () => Promise<number | null>
 }
 
-/** Runs an example from the root of the repository; with `tsx`, just as `npm start` does. */
+/** Runs an example from the root of the repository: its bundle, or with `tsx`, just as `npm start` does. */
 export const runExample = (
   t: ExecutionContext,
   file: string,
   env: Record<string, string> = {},
-  loader: 'tsx' | './test/_setup/typescript.js' = './test/_setup/typescript.js',
+  loader?: 'tsx',
 ): Running => {
-  const args = ['--conditions=dataplane-aggregator:source', '--import', loader, file]
+  const args =
+    loader === undefined ? [bundleOf(file)] : ['--conditions=dataplane-aggregator:source', '--import', loader, file]
   const child = spawn(process.execPath, args, {
     cwd: root,
     env: { ...process.env, ...env },
@@ -41,7 +45,7 @@ export const runExample = (
   t.teardown(async () => {
     // Killed outright, it would leave its plugins behind.
     child.kill('SIGTERM')
-    const timer = setTimeout(() => child.kill('SIGKILL'), 20_000)
+    const timer = globalThis.setTimeout(() => child.kill('SIGKILL'), 20_000)
     await exited
     clearTimeout(timer)
   })
@@ -81,7 +85,8 @@ export const fetchWhenUp = async (url: string, init: RequestInit): Promise<Respo
     try {
       return await fetch(url, init)
     } catch {
-      await new Promise(setImmediate)
+      // at once, it would take from the other process the time to start
+      await setTimeout(20)
     }
   }
 }

@@ -45,20 +45,23 @@ const definitions = loadSync(
 const isService = (definition: AnyDefinition | undefined): definition is ServiceDefinition =>
   definition !== undefined && !('format' in definition)
 
-const temporaryDirectory = async (t: ExecutionContext): Promise<string> => {
+/** Who ends what a test, or all tests, have begun. */
+type Ends = Pick<ExecutionContext, 'teardown'>
+
+const temporaryDirectory = async (ends: Ends): Promise<string> => {
   const directory = await mkdtemp(join(tmpdir(), 'testdata-'))
-  t.teardown(() => rm(directory, { recursive: true }))
+  ends.teardown(() => rm(directory, { recursive: true }))
   return directory
 }
 
 /** Runs the launcher as a plugin host would: a clean environment, both pipes read for as long as it lives. */
-const launch = async (t: ExecutionContext, env: NodeJS.ProcessEnv, executable = launcher) => {
-  const sockets = await temporaryDirectory(t)
+const launch = async (ends: Ends, env: NodeJS.ProcessEnv, executable = launcher) => {
+  const sockets = await temporaryDirectory(ends)
   const child = spawn(executable, {
     env: { PATH: process.env['PATH'], PLUGIN_UNIX_SOCKET_DIR: sockets, PLUGIN_PROTOCOL_VERSIONS: '2', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  t.teardown(() => child.kill('SIGKILL'))
+  ends.teardown(() => child.kill('SIGKILL'))
   const exited = once(child, 'exit')
   const closed = once(child, 'close')
   const output = { stdout: '', stderr: '' }
@@ -71,8 +74,8 @@ const launch = async (t: ExecutionContext, env: NodeJS.ProcessEnv, executable = 
 }
 
 /** A plugin past its handshake, with a way to call it. */
-const start = async (t: ExecutionContext, executable?: string) => {
-  const plugin = await launch(t, cookie, executable)
+const start = async (t: ExecutionContext, executable?: string, ends: Ends = t) => {
+  const plugin = await launch(ends, cookie, executable)
   while (!plugin.output.stdout.includes('\n')) await once(plugin.child.stdout, 'data')
   const [core, app, network, socket = '', ...rest] = plugin.output.stdout.trimEnd().split('|')
   t.deepEqual([core, app, network, ...rest], ['1', '2', 'unix', 'grpc', ''])
@@ -87,7 +90,7 @@ const start = async (t: ExecutionContext, executable?: string) => {
       credentials.createInsecure(),
       { 'grpc.max_receive_message_length': -1, 'grpc.enable_retries': 0 },
     )
-    t.teardown(() => client.close())
+    ends.teardown(() => client.close())
     const { promise, resolve, reject } = withResolvers<Answer>()
     const call = client[method] as Unary<Answer> | undefined
     if (call === undefined) throw new Error(`expected "${service}" to have a method "${method}"`)
@@ -123,6 +126,23 @@ const start = async (t: ExecutionContext, executable?: string) => {
   return { ...plugin, socket, begin, call, queryRequest, queryData }
 }
 
+let shared: Awaited<ReturnType<typeof start>> | undefined
+const ofAll: Array<() => unknown> = []
+
+test.before(async (t) => {
+  shared = await start(t, undefined, { teardown: (end) => ofAll.push(end) })
+})
+
+test.after.always(async () => {
+  for (const end of ofAll.toReversed()) await end()
+})
+
+/** The plugin of the tests that change nothing about it. */
+const running = () => {
+  if (shared === undefined) throw new Error('expected a plugin that was started before all tests')
+  return shared
+}
+
 const withResolvers = <A>() => {
   let resolve: (value: A) => void = () => {}
   let reject: (error: Error) => void = () => {}
@@ -137,7 +157,7 @@ const tableOf = (response: DataResponse | undefined) => {
 }
 
 test('answers the health checks of go-plugin and of the data source', async (t) => {
-  const { call, output } = await start(t)
+  const { call, output } = running()
   t.like(await call('grpc.health.v1.Health/Check', { service: 'plugin' }), { status: 'SERVING' })
   t.like(await call('pluginv2.Diagnostics/CheckHealth', {}), { status: 'OK', message: 'testdata is healthy' })
   const jsonData = Buffer.from('{"broken')
@@ -149,7 +169,7 @@ test('answers the health checks of go-plugin and of the data source', async (t) 
 })
 
 test('walks at random, the same way for the same request', async (t) => {
-  const { queryData } = await start(t)
+  const { queryData } = running()
   const query = { expr: 'up', alias: 'load', labels: { job: 'api' } }
   const { A, B } = await queryData({ A: query, B: {} })
   const table = tableOf(A)
@@ -176,7 +196,7 @@ test('walks at random, the same way for the same request', async (t) => {
 })
 
 test('answers tables with nulls, NaN, large integers and JSON', async (t) => {
-  const { queryData } = await start(t)
+  const { queryData } = running()
   const { A } = await queryData({ A: { scenario: 'table' } })
   const table = tableOf(A)
   const column = <A = unknown>(name: string): A[] => [...((table.getChild(name) as Iterable<A> | null) ?? [])]
@@ -191,7 +211,7 @@ test('answers tables with nulls, NaN, large integers and JSON', async (t) => {
 })
 
 test('answers each query of a request for itself, errors included', async (t) => {
-  const { queryData } = await start(t)
+  const { queryData } = running()
   const responses = await queryData({
     A: { scenario: 'error', message: 'no such metric', status: 404 },
     B: { scenario: 'constructor' },
@@ -209,7 +229,7 @@ test('answers each query of a request for itself, errors included', async (t) =>
 })
 
 test('tells what it received, secrets by name only', async (t) => {
-  const { queryData } = await start(t)
+  const { queryData } = running()
   const { A } = await queryData({ A: { scenario: 'context', n: 1 } })
   const row = tableOf(A).get(0)?.toJSON()
   t.like(row, {
@@ -243,7 +263,7 @@ test('ends a slow query as soon as its caller cancels', async (t) => {
 })
 
 test('fails a whole call on request', async (t) => {
-  const { queryData } = await start(t)
+  const { queryData } = running()
   const failed = queryData({ A: { scenario: 'grpc_error', message: 'out of luck' }, B: {} })
   await t.throwsAsync(failed, { code: status.UNKNOWN, message: /out of luck/ })
 })
@@ -256,14 +276,15 @@ test('dies in the middle of a call on request', async (t) => {
 })
 
 test('counts the scenarios it was asked for', async (t) => {
-  const { call, queryData } = await start(t)
-  await queryData({ A: { scenario: 'empty' }, B: { scenario: 'empty' } })
+  // one that no other test asks this plugin for
+  const { call, queryData } = running()
+  await queryData({ A: { scenario: 'slow', delayMs: 0 }, B: { scenario: 'slow', delayMs: 0 } })
   const { metrics } = await call<{ metrics: { prometheus: Buffer } }>('pluginv2.Diagnostics/CollectMetrics', {})
-  t.regex(metrics.prometheus.toString(), /^testdata_queries_total\{scenario="empty"\} 2$/m)
+  t.regex(metrics.prometheus.toString(), /^testdata_queries_total\{scenario="slow"\} 2$/m)
 })
 
 test('admits objects that have a title, and marks them', async (t) => {
-  const { call } = await start(t)
+  const { call } = running()
   const review = (method: string, operation: string, object?: object) =>
     call<Admission>(`pluginv2.AdmissionControl/${method}`, {
       operation,

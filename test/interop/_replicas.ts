@@ -30,7 +30,6 @@ export const healthOf = (name: string): string =>
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const program = fileURLToPath(new URL('replica.ts', import.meta.url))
-const loader = new URL('../_setup/typescript.js', import.meta.url).href
 
 /** Shape: `{ name: [uid, generation] }`. */
 export type Table = Readonly<Record<string, readonly [string, number]>>
@@ -64,7 +63,7 @@ export const startReplica = async (
 ): Promise<Replica> => {
   if (folder === undefined) installPlugin((folder = pluginFolder()), 'interop', 'plugin')
   const options: ReplicaOptions = { kubeconfig, plugins: folder, identity, speed }
-  const args = ['--conditions=dataplane-aggregator:source', '--import', loader, program, JSON.stringify(options)]
+  const args = ['--conditions=dataplane-aggregator:source', '--import', 'tsx', program, JSON.stringify(options)]
   const child = run(t, process.execPath, args, { cwd: root, stdio: ['pipe', 'pipe', 'inherit'] })
   const url = await firstLine(child)
   const code = async (path: string): Promise<number> => (await get(`${url}${path}`)).code

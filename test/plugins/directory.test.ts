@@ -4,12 +4,14 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 
 import test, { type ExecutionContext } from 'ava'
 
 import { E } from '../../src/fp.ts'
 import { pluginDirectory, type LivingPluginHost, type PluginDirectoryOptions } from '../../src/plugins/index.ts'
 import { dyingWithHost } from '../../src/plugins/process/setpriv.ts'
+import { bundleOf } from '../_setup/bundle-of.ts'
 import { isAlive, nodePlugin, query, recordingLogger, temporaryDirectory, within, writePlugin } from './_setup.ts'
 
 // serial tests: what one leaves behind, the next one would see
@@ -204,16 +206,15 @@ test.serial('logs no setting of a plugin that may be a secret', async (t) => {
   t.notRegex(JSON.stringify(logger.lines), /hunter2|tok-1234/)
 })
 
-const loader = new URL('../_setup/typescript.js', import.meta.url).href
-const source = (path: string): string => JSON.stringify(new URL(`../../src/${path}`, import.meta.url).href)
+const source = (path: string): string => JSON.stringify(pathToFileURL(bundleOf(path)).href)
 
 test.serial('kills its plugins when Node exits without close', async (t) => {
   const root = temporaryDirectory(t)
   writePlugin(root, 'testds', nodePlugin)
-  const program = join(root, 'host.mts')
+  const program = join(root, 'host.mjs')
   writeFileSync(
     program,
-    `import { pluginDirectory } from ${source('plugins/directory.ts')}
+    `import { pluginDirectory } from ${source('src/plugins/directory.ts')}
     const host = pluginDirectory(${JSON.stringify(root)}, {
       logger: { debug() {}, warn() {}, error() {}, info(message, { pid }) {
         if (message !== 'plugin is ready') return
@@ -223,7 +224,7 @@ test.serial('kills its plugins when Node exits without close', async (t) => {
     })`,
   )
   const pid = await new Promise<number>((resolve) => {
-    execFile(process.execPath, ['--import', loader, program], (_error, stdout) => {
+    execFile(process.execPath, [program], (_error, stdout) => {
       resolve(Number(stdout))
     })
   })
@@ -252,10 +253,10 @@ test.serial('leaves no plugin behind when its host is killed, or ends it the nex
   const canDie = (await dyingWithHost('')) !== undefined
   const root = temporaryDirectory(t)
   for (const id of ['dies', 'lives']) writePlugin(join(root, id), id, nodePlugin)
-  const program = join(root, 'host.mts')
+  const program = join(root, 'host.mjs')
   writeFileSync(
     program,
-    `import { pluginDirectory } from ${source('plugins/directory.ts')}
+    `import { pluginDirectory } from ${source('src/plugins/directory.ts')}
     const ignore = () => undefined
     const logger = { debug: ignore, info: ignore, warn: ignore, error: ignore }
     const sockets = []
@@ -264,7 +265,7 @@ test.serial('leaves no plugin behind when its host is killed, or ends it the nex
       host.watch(({ to }) => to.state === 'ready' && process.stdout.write(id + ' ' + to.pid + '\\n'))
     }`,
   )
-  const host = spawn(process.execPath, ['--import', loader, program], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const host = spawn(process.execPath, [program], { stdio: ['ignore', 'pipe', 'inherit'] })
   t.teardown(() => host.kill('SIGKILL'))
   const pids = new Map<string, number>()
   let printed = ''

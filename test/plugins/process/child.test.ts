@@ -1,22 +1,23 @@
 import { execFile } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 
 import test from 'ava'
 
 import { spawnChild } from '../../../src/plugins/process/child.ts'
+import { bundleOf } from '../../_setup/bundle-of.ts'
 import { isAlive, recordingLogger, settle, temporaryDirectory, writeScript } from '../_setup.ts'
 
-const source = (path: string): string => JSON.stringify(new URL(`../../../src/${path}`, import.meta.url).href)
-const loader = new URL('../../_setup/typescript.js', import.meta.url).href
+const source = (path: string): string => JSON.stringify(pathToFileURL(bundleOf(path)).href)
 
 test('signals nobody, and takes a program for one that exits with an error, when the host is out of file descriptors', async (t) => {
-  const program = join(temporaryDirectory(t), 'host.mts')
+  const program = join(temporaryDirectory(t), 'host.mjs')
   writeFileSync(
     program,
     `import { openSync } from 'node:fs'
-    import { silentLogger as logger } from ${source('logger.ts')}
-    import { spawnChild } from ${source('plugins/process/child.ts')}
+    import { silentLogger as logger } from ${source('src/logger.ts')}
+    import { spawnChild } from ${source('src/plugins/process/child.ts')}
     const budget = { take: () => true, end: () => undefined }
     const log = { logger, pluginId: 'testds', budget, secrets: { strike: (text) => text } }
     const options = { file: '/bin/sh', args: [], environment: {}, log, stderrBytes: 100 }
@@ -32,7 +33,7 @@ test('signals nobody, and takes a program for one that exits with an error, when
     process.stdout.write(JSON.stringify({ code, error: error.code, signals }))`,
   )
   const stdout = await new Promise<string>((resolve, reject) => {
-    const command = `ulimit -n 64; exec '${process.execPath}' --import '${loader}' '${program}'`
+    const command = `ulimit -n 64; exec '${process.execPath}' '${program}'`
     execFile('/bin/sh', ['-c', command], (error, stdout, stderr) => {
       if (error === null) resolve(stdout)
       else reject(new Error(stderr))
