@@ -50,8 +50,11 @@ const toSpec = (record: unknown): LeaseSpec => {
   }
 }
 
+/** An empty one would have a PUT overwrite whatever there is: two would lead. */
+const version = t.refinement(t.string, (text) => text !== '', 'a resourceVersion')
+
 const Shape = t.type({
-  metadata: t.intersection([t.UnknownRecord, t.type({ resourceVersion: t.string })]),
+  metadata: t.intersection([t.UnknownRecord, t.type({ resourceVersion: version })]),
   spec: t.unknown,
 })
 

@@ -11,6 +11,8 @@ export interface Judged {
   readonly service?: DataPlaneService
   /** The generation that `accepted` is about; of a rejected one nobody knows it. */
   readonly generation?: number | undefined
+  /** As it was rejected: another one of this name may be rejected for the same reason, and knows nothing of it. */
+  readonly rejected?: RejectedObject
   /** The plugin decides whether it is available. */
   readonly pluginId?: string
   /** Where no plugin has a say in it. */
@@ -61,12 +63,15 @@ const judgeServed = (verdict: Verdict): Judged => {
   return backend === undefined ? { ...judged, pluginId: pluginID } : { ...judged, available: notChecked }
 }
 
-const judgeInvalid = ({ name, origin, causes }: RejectedObject, served: Judged | undefined): Judged => {
+const judgeInvalid = (rejected: RejectedObject, served: Judged | undefined): Judged => {
+  const { name, origin, causes } = rejected
   const place = origin === name ? '' : `${origin}: `
   const left = served === undefined ? 'it is not served' : 'a valid state of it serves on'
   const message = cutMessage(`${left}: ${place}${describeCauses(causes)}`)
   const accepted: Finding<AcceptedReason> = { status: 'False', reason: 'InvalidSpec', message }
-  return served === undefined ? { accepted, available: noneValid } : { ...served, accepted, generation: undefined }
+  return served === undefined
+    ? { accepted, rejected, available: noneValid }
+    : { ...served, accepted, rejected, generation: undefined }
 }
 
 /** What was made of verdicts before: most of them are the same ones again. */
@@ -86,16 +91,16 @@ export const judge = (
   }
   const judged = new Map<string, Judged>()
   for (const verdict of verdicts) judged.set(verdict.service.metadata.name, judgeOnce(verdict))
-  const named = rejected.flatMap((object) => (object.name === undefined ? [] : [{ ...object, name: object.name }]))
-  for (const object of named.filter((one) => !isSecond(one))) {
-    const served = judged.get(object.name)
+  const named = rejected.flatMap((object) => (object.name === undefined ? [] : [{ name: object.name, object }]))
+  for (const { name, object } of named.filter((one) => !isSecond(one.object))) {
+    const served = judged.get(name)
     // the first of several has its say
     if (served?.accepted.reason === 'InvalidSpec') continue
-    judged.set(object.name, judgeInvalid(object, served))
+    judged.set(name, judgeInvalid(object, served))
   }
-  for (const object of named.filter(isSecond)) {
-    const first = judged.get(object.name)
-    if (first?.accepted === allStand) judged.set(object.name, { ...first, accepted: besides(object) })
+  for (const { name, object } of named.filter((one) => isSecond(one.object))) {
+    const first = judged.get(name)
+    if (first?.accepted === allStand) judged.set(name, { ...first, accepted: besides(object) })
   }
   return judged
 }

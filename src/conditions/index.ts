@@ -43,6 +43,7 @@ interface Present {
 
 const isSamePresent = (a: Present, b: Present): boolean =>
   a.judged.service === b.judged.service &&
+  a.judged.rejected === b.judged.rejected &&
   isSameFinding(a.judged.accepted, b.judged.accepted) &&
   isSameFinding(a.available, b.available)
 

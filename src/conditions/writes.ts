@@ -21,6 +21,8 @@ export interface Writes {
 const atOnce = 4
 const firstRetryMs = 1000
 const lastRetryMs = 300_000
+/** A store that takes none of so many takes none of ten thousands either: those are tried again when one of these is taken. */
+const triedAgain = 50
 /** A store that takes nothing fails for each object alike: more lines than this tell nothing new. */
 const maxLines = 10
 
@@ -32,7 +34,7 @@ const nextTurn = (): Promise<void> =>
 
 /**
  * Writes objects, a few at a time and each one by one. What fails is logged once per object and kind of failure, and tried again:
- * with the next change of the object, or after a while that doubles.
+ * with the next change of the object, or after a while that doubles, first a few of all.
  */
 export const createWrites = ({ write, logger, clock }: WritesOptions): Writes => {
   /** Of those in it, none is being written. */
@@ -46,6 +48,8 @@ export const createWrites = ({ write, logger, clock }: WritesOptions): Writes =>
   let lineCount = 0
   let retryMs = firstRetryMs
   let cancelRetry: (() => void) | undefined
+  /** All others that have failed wait for one that is taken. */
+  let isProbing = false
   let isClosed = false
 
   const add = (name: string): void => {
@@ -72,19 +76,25 @@ export const createWrites = ({ write, logger, clock }: WritesOptions): Writes =>
   const retry = (): void => {
     cancelRetry = undefined
     retryMs = Math.min(retryMs * 2, lastRetryMs)
-    for (const name of failed.keys()) add(name)
+    isProbing = true
+    for (const name of [...failed.keys()].slice(0, triedAgain)) add(name)
   }
 
   const fail = (name: string, error: AggregatorError): void => {
     if (failed.get(name) !== error._tag && ++lineCount <= maxLines) {
       logger.warn('conditions of an object cannot be written', { name, error })
     }
+    // behind those that wait for longer
+    failed.delete(name)
     failed.set(name, error._tag)
     if (!isClosed) cancelRetry ??= clock.setTimeout(retry, retryMs)
   }
 
   const succeed = (name: string): void => {
-    if (!failed.delete(name) || failed.size > 0) return
+    if (!failed.delete(name)) return
+    if (isProbing) for (const other of failed.keys()) add(other)
+    isProbing = false
+    if (failed.size > 0) return
     logger.info('conditions are written again')
     cancelRetry?.()
     cancelRetry = undefined

@@ -83,6 +83,14 @@ const toLogin = ({ token, tokenFile }: ApiServerOptions): Login => {
 
 const isLoopback = ({ hostname }: URL): boolean => /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname)
 
+/** A login in the clear stays on this host. */
+const checkPlain = (server: URL, way: string, proxyUrl: string | undefined): void => {
+  if (!isLoopback(server))
+    refuse(`option ${way}`, 'a server by https', 'one by http: all that lies between could read it')
+  if (proxyUrl !== undefined)
+    refuse('option proxyUrl', `none beside ${way} for a server by http`, 'one: the proxy could read it')
+}
+
 /** Checks it all. Throws a TypeError that names the option; secrets are never quoted. */
 export const toApiServer = (url: string | URL, options: ApiServerOptions): Access => {
   const server = toServer('url', String(url))
@@ -96,8 +104,7 @@ export const toApiServer = (url: string | URL, options: ApiServerOptions): Acces
   ].filter((way) => way !== false)
   if (ways.length > 1) refuse('options', 'one way to log in', ways.join(' and '))
   const [way] = ways
-  if (way !== undefined && server.protocol === 'http:' && !isLoopback(server))
-    refuse(`option ${way}`, 'a server by https', 'one by http: all that lies between could read it')
+  if (way !== undefined && server.protocol === 'http:') checkPlain(server, way, proxyUrl)
   if (insecure && ca !== undefined) refuse('option ca', 'none beside insecure', 'one')
   const named = (option: string, pem: string | undefined) =>
     pem === undefined ? undefined : { where: `option ${option}`, pem }

@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream'
 import type { Clock } from '../clock.ts'
 import { E } from '../fp.ts'
 import type { KubernetesCall, KubernetesConnection, KubernetesFailure } from '../kubernetes.ts'
-import { cancelled, unreachable } from './failure.ts'
+import { cancelled, cutMessage, cutReason, unreachable } from './failure.ts'
 import { createLeash, leashTo, type Leash } from './leash.ts'
 import type { Opened, Transport } from './transport.ts'
 
@@ -104,8 +104,8 @@ export const toFailure = (
   return {
     _tag: 'Refused',
     code: status,
-    reason: textAt(said, 'reason'),
-    message: textAt(said, 'message') || `the apiserver answered ${String(status)}`,
+    reason: cutReason(textAt(said, 'reason')),
+    message: cutMessage(textAt(said, 'message')) || `the apiserver answered ${String(status)}`,
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   }
 }

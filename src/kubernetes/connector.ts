@@ -30,9 +30,9 @@ const hostOf = ({ hostname }: URL): string => hostname.replace(/^\[|\]$/g, '')
 
 const portOf = ({ port, protocol }: URL): number => Number(port) || (protocol === 'https:' ? 443 : 80)
 
-/** SNI carries no addresses (RFC 6066, 3), though a certificate may name one. */
+/** SNI carries no addresses (RFC 6066, 3), though a certificate may name one; left out, Node would take it from the header `host`. */
 const nameChecks = (name: string): ConnectionOptions => ({
-  ...(isIP(name) === 0 ? { servername: name } : {}),
+  servername: isIP(name) === 0 ? name : '',
   checkServerIdentity: (_host, certificate) => checkServerIdentity(name, certificate),
 })
 

@@ -1,4 +1,5 @@
 import type { KubernetesFailure, KubernetesObject } from '../kubernetes.ts'
+import { cutMessage, cutReason } from './failure.ts'
 import { type Fields, isFields, textOf, toObject } from './objects.ts'
 
 /** One line of a watch. */
@@ -21,7 +22,8 @@ export type WatchEvent =
 
 const maxQuoted = 64
 
-const quote = (text: string): string => JSON.stringify(text.slice(0, maxQuoted))
+/** Of what may be long. */
+export const quote = (text: string): string => JSON.stringify(text.slice(0, maxQuoted))
 
 const parse = (line: string): unknown => {
   try {
@@ -43,8 +45,8 @@ const toRefusal = (status: Fields): KubernetesFailure => {
   return {
     _tag: 'Refused',
     code: numberOf(status, 'code') ?? 500,
-    reason: textOf(status, 'reason') ?? '',
-    message: textOf(status, 'message') ?? 'the watch failed',
+    reason: cutReason(textOf(status, 'reason') ?? ''),
+    message: cutMessage(textOf(status, 'message') ?? 'the watch failed'),
     ...(retryAfterSeconds === undefined ? {} : { retryAfterMs: retryAfterSeconds * 1000 }),
   }
 }

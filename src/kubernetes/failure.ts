@@ -5,6 +5,11 @@ export const unreachable = (message: string): KubernetesFailure => ({ _tag: 'Unr
 
 export const cancelled: KubernetesFailure = { _tag: 'Cancelled' }
 
+/** What an apiserver says goes to logs; it is a sentence or two. */
+export const cutMessage = (text: string): string => (text.length > 1024 ? `${text.slice(0, 1021)}...` : text)
+
+export const cutReason = (text: string): string => text.slice(0, 128)
+
 /** An error of a socket that knows what it means. */
 export class KnownError extends Error {
   readonly means: KubernetesFailure

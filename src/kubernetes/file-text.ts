@@ -52,7 +52,9 @@ export const createFileText = (
   }
   return {
     read: () => {
-      if (E.isRight(last) && clock.now() < readAtMs + rereadMs) return Promise.resolve(last)
+      const ageMs = clock.now() - readAtMs
+      // a clock that was set back makes nothing younger
+      if (E.isRight(last) && ageMs >= 0 && ageMs < rereadMs) return Promise.resolve(last)
       return (flight ??= read())
     },
     forget: () => {

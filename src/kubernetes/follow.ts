@@ -1,10 +1,9 @@
 import type { Clock } from '../clock.ts'
 import { E } from '../fp.ts'
-import type { Collection, KubernetesConnection, KubernetesFailure } from '../kubernetes.ts'
+import type { Collection, KubernetesConnection, KubernetesFailure, ObjectChange } from '../kubernetes.ts'
 import type { Logger } from '../logger.ts'
 import { createBackoff, sleep } from './backoff.ts'
 import type { Contact } from './contact.ts'
-import { isOlder } from './known.ts'
 import { currentVersion, listCollection } from './list.ts'
 import { apiVersionOf } from './objects.ts'
 import {
@@ -17,6 +16,7 @@ import {
 } from './refusals.ts'
 import type { Transport } from './transport.ts'
 import type { ReflectorTunables } from './tunables.ts'
+import { createTrust } from './trust.ts'
 import { createView } from './view.ts'
 import { runWatch, type WatchEnd } from './watch-stream.ts'
 
@@ -37,6 +37,9 @@ export interface FollowOptions {
 
 const lost = (message: string): KubernetesFailure => ({ _tag: 'Unreachable', message })
 
+/** So many watches in a row may end at once, though each has brought something. */
+const maxBriefWatches = 5
+
 const isCancelled = (end: WatchEnd): boolean => end._tag === 'NotOpened' && end.failure._tag === 'Cancelled'
 
 /**
@@ -49,14 +52,13 @@ export const followCollection = async (options: FollowOptions): Promise<void> =>
   const apiVersion = apiVersionOf(collection)
   const asking = { call: options.call, timeoutMs: tunables.listTimeoutMs }
   const backoff = createBackoff(clock, random)
+  const trust = createTrust(clock, tunables)
   let hasBookmarks = false
   const view = createView(collection, logger, {
     onBookmark: () => {
       hasBookmarks = true
     },
-    onConfirm: () => {
-      confirmedAtMs = clock.now()
-    },
+    onConfirm: trust.confirm,
   })
   let isListed = true
   let isListNext = false
@@ -65,23 +67,27 @@ export const followCollection = async (options: FollowOptions): Promise<void> =>
   /** Contact was lost for a while: it may be another history that we come back to. */
   let isDoubtful = false
   let listVersion: string | undefined = '0'
-  let confirmedAtMs = 0
+  /** Everything is asked for only as nothing has confirmed it. */
+  let isRoutine = false
+  let expiredAtMs = -Infinity
+  let briefWatches = 0
 
-  const isUnconfirmed = (): boolean => {
-    const passedMs = clock.now() - confirmedAtMs
-    // also when the clock was set back
-    return passedMs >= tunables.confirmMs || passedMs < 0
-  }
-  const synced = (): void => {
+  const synced = (changes: ReadonlyArray<ObjectChange>): void => {
+    trust.synced(changes.length > 0, isRoutine)
+    isRoutine = false
     isListed = false
     isListNext = false
     isFresh = true
     isDoubtful = false
     listVersion = undefined
-    confirmedAtMs = clock.now()
   }
 
-  const watch = async (isWithInitial: boolean): Promise<{ end: WatchEnd; isWhole: boolean; isShort: boolean }> => {
+  const shake = (): void => {
+    isDoubtful = true
+    trust.shake()
+  }
+
+  const watch = async (isWithInitial: boolean) => {
     const timeoutMs = Math.round(tunables.watchMs * (1 + random()))
     const query = new URLSearchParams({ watch: 'true', allowWatchBookmarks: 'true' })
     query.set('timeoutSeconds', String(Math.max(1, Math.floor(timeoutMs / 1000))))
@@ -124,7 +130,7 @@ export const followCollection = async (options: FollowOptions): Promise<void> =>
         if (taken.isWhole) {
           isWhole = true
           from = view.position()
-          synced()
+          synced(taken.changes)
           contact.synced(taken.changes)
           contact.recovered()
         } else {
@@ -143,16 +149,19 @@ export const followCollection = async (options: FollowOptions): Promise<void> =>
     cancelSettled()
     view.dropCollected()
     const isMoved = view.position() !== from
-    const isShort = isOpen && !isMoved && clock.now() - openedAtMs < tunables.shortMs
-    if (isMoved || (isOpen && !isShort && isWhole)) isFresh = false
-    return { end, isWhole, isShort }
+    const isBrief = isOpen && clock.now() - openedAtMs < tunables.shortMs
+    if (isMoved || (isOpen && !isBrief && isWhole)) isFresh = false
+    return { end, isWhole, isBrief, isShort: isBrief && !isMoved }
   }
 
   /** After a watch that goes on from what is known. */
   const remedyAfter = (end: WatchEnd, isShort: boolean): Remedy => {
     if (end._tag === 'NotOpened' || end._tag === 'Failed') {
-      // history is lost at times; it is not where it was given a moment ago
-      if (isExpired(end.failure) && !isFresh) return { isListed: true }
+      // history is lost at times; it is not where it was given a moment ago, nor all the time
+      if (isExpired(end.failure) && !isFresh && clock.now() - expiredAtMs >= tunables.confirmMs) {
+        expiredAtMs = clock.now()
+        return { isListed: true }
+      }
       return end._tag === 'NotOpened' ? afterRefusedWatch(end.failure) : afterFailedWatch(end.failure)
     }
     return isShort ? { isListed: false, failure: lost('the watch ended at once') } : { isListed: false }
@@ -174,12 +183,12 @@ export const followCollection = async (options: FollowOptions): Promise<void> =>
 
   const list = async (): Promise<Remedy> => {
     // what nobody has confirmed may be of a history that is no more: then only the present counts
-    const version = listVersion ?? (isUnconfirmed() ? '' : (view.position() ?? '0'))
+    const version = listVersion ?? (trust.isUnconfirmed() ? '' : (view.position() ?? '0'))
     const listed = await listCollection(asking, collection, version, signal)
     if (E.isRight(listed)) {
       contact.heard()
       const changes = view.takeList(listed.right)
-      synced()
+      synced(changes)
       contact.synced(changes)
       return { isListed: false }
     }
@@ -195,10 +204,16 @@ export const followCollection = async (options: FollowOptions): Promise<void> =>
    * caught up, and all that was changed before would stay unknown, for good if bookmarks then went on.
    */
   const doubt = async (): Promise<Remedy | undefined> => {
+    if (!isDoubtful && !trust.isUnproven()) return undefined
     const current = await currentVersion(asking, collection, signal)
-    if (E.isLeft(current)) return afterRefusedWatch(current.left)
+    if (E.isLeft(current)) {
+      const remedy = afterRefusedWatch(current.left)
+      if (isDoubtful || !remedy.isListed || current.left._tag === 'Cancelled') return remedy
+      // whoever may watch may not list, maybe: to be told of everything is a proof, too, and says why should it fail
+      return { isListed: true }
+    }
     isDoubtful = false
-    if (!isOlder(current.right, view.position())) return undefined
+    if (trust.isProvenBy(current.right, view.position())) return undefined
     listVersion = ''
     return { isListed: true }
   }
@@ -206,12 +221,17 @@ export const followCollection = async (options: FollowOptions): Promise<void> =>
   /** `undefined`: the connection is closed. */
   const step = async (): Promise<Remedy | undefined> => {
     if (isListed && (isListNext || withoutWatchList.has(path))) return list()
-    const remedy = !isListed && isDoubtful ? await doubt() : undefined
+    const remedy = isListed ? undefined : await doubt()
     if (remedy !== undefined) return remedy
-    const { end, isWhole, isShort } = await watch(isListed)
+    const { end, isWhole, isBrief, isShort } = await watch(isListed)
+    briefWatches = isBrief ? briefWatches + 1 : 0
     if (isCancelled(end)) return undefined
-    isDoubtful ||= end._tag === 'Silent'
-    return isWhole ? remedyAfter(end, isShort) : remedyWithoutMarker(end)
+    if (end._tag === 'Silent') {
+      shake()
+      // they may be rarer than silence is: the next one has to prove that they come
+      hasBookmarks = false
+    }
+    return isWhole ? remedyAfter(end, isShort || briefWatches > maxBriefWatches) : remedyWithoutMarker(end)
   }
 
   while (!signal.aborted) {
@@ -219,10 +239,11 @@ export const followCollection = async (options: FollowOptions): Promise<void> =>
     if (remedy === undefined || signal.aborted || remedy.failure?._tag === 'Cancelled') return
     const { failure } = remedy
     if (failure !== undefined) {
-      isDoubtful ||= failure._tag === 'Unreachable'
+      if (failure._tag === 'Unreachable') shake()
       contact.failed(failure)
       await sleep(clock, backoff.next(failure._tag === 'Refused' ? failure.retryAfterMs : undefined), signal)
     }
-    isListed = remedy.isListed || isUnconfirmed()
+    isRoutine = !remedy.isListed && trust.isDue()
+    isListed = remedy.isListed || isRoutine
   }
 }

@@ -1,4 +1,5 @@
-import { Agent } from 'node:http'
+import { Agent, type ClientRequest } from 'node:http'
+import type { Duplex } from 'node:stream'
 import type { SecureContext } from 'node:tls'
 
 import { tcpKeepAliveMs, type Connector } from './connector.ts'
@@ -28,7 +29,22 @@ export const createPool = (connector: Connector, secureContext: SecureContext | 
     })
   let isRetired = false
   const keep = agent.keepSocketAlive.bind(agent)
-  agent.keepSocketAlive = (socket) => !isRetired && keep(socket)
+  // what comes unasked, such as the 408 of a balancer that is tired of waiting, must not be heard as the answer to the next request
+  const unasked = function (this: Duplex): void {
+    this.destroy()
+  }
+  agent.keepSocketAlive = (socket) => {
+    if (isRetired) return false
+    const isKept: unknown = keep(socket)
+    if (isKept === false) return false
+    socket.once('data', unasked)
+    return true
+  }
+  const reuse = agent.reuseSocket.bind(agent)
+  agent.reuseSocket = (socket, request: ClientRequest) => {
+    socket.off('data', unasked)
+    reuse(socket, request)
+  }
 
   const closeIdle = (): void => {
     for (const idle of Object.values(agent.freeSockets)) for (const socket of [...(idle ?? [])]) socket.destroy()

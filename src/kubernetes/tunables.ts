@@ -12,6 +12,8 @@ export interface ReflectorTunables {
   readonly initialMs: number
   /** What nothing has confirmed for so long is asked for anew, ms: no event, bookmark or list. */
   readonly confirmMs: number
+  /** So long at most where asking anew has brought nothing time and again, ms. In between only the resourceVersion is asked for. */
+  readonly maxConfirmMs: number
   /** A watch that ends earlier, and has brought nothing, has failed, ms. */
   readonly shortMs: number
   readonly headersTimeoutMs: number
@@ -28,6 +30,7 @@ export const defaultTunables: ReflectorTunables = Object.freeze({
   markerMs: 10_000,
   initialMs: 60_000,
   confirmMs: 120_000,
+  maxConfirmMs: 960_000,
   shortMs: 1000,
   headersTimeoutMs: 30_000,
   listTimeoutMs: 60_000,

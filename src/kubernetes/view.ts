@@ -1,6 +1,6 @@
 import type { Collection, KubernetesFailure, KubernetesObject, ObjectChange } from '../kubernetes.ts'
 import type { Logger } from '../logger.ts'
-import type { WatchEvent } from './events.ts'
+import { quote, type WatchEvent } from './events.ts'
 import { createKnown, isOlder } from './known.ts'
 import type { Listed } from './list.ts'
 import { keyOf } from './objects.ts'
@@ -30,10 +30,10 @@ export interface View {
   readonly dropCollected: () => void
 }
 
-/** `onBookmark` is called for each one; `onConfirm` when the apiserver proves that it is not behind what is known. */
+/** `onBookmark` is called for each one but the marker, which promises no other; `onConfirm` when the apiserver says that it is not behind what is known, maybe that it is ahead. */
 export interface ViewListener {
   readonly onBookmark: () => void
-  readonly onConfirm: () => void
+  readonly onConfirm: (isNewer: boolean) => void
 }
 
 export const createView = ({ path }: Collection, logger: Logger, { onBookmark, onConfirm }: ViewListener): View => {
@@ -50,13 +50,14 @@ export const createView = ({ path }: Collection, logger: Logger, { onBookmark, o
   }
   const isOfKind = (object: KubernetesObject): boolean => {
     if (kind === undefined || object.kind === undefined || object.kind === kind) return true
-    logOnce(`an object of kind ${JSON.stringify(object.kind)}`)
+    logOnce(`an object of kind ${typeof object.kind === 'string' ? quote(object.kind) : typeof object.kind}`)
     return false
   }
   const moveTo = (resourceVersion: string | undefined): void => {
     if (!resourceVersion || isOlder(resourceVersion, position)) return
+    const isNewer = resourceVersion !== position
     position = resourceVersion
-    onConfirm()
+    onConfirm(isNewer)
   }
 
   /** `undefined`: everything that was kept aside is told now. */
@@ -94,7 +95,7 @@ export const createView = ({ path }: Collection, logger: Logger, { onBookmark, o
       for (const event of events) {
         if (event._tag === 'Failed') return { changes, isWhole, failure: event.failure }
         if (event._tag === 'Foreign') logOnce(event.what)
-        if (event._tag === 'Bookmark') onBookmark()
+        if (event._tag === 'Bookmark' && !event.isMarker) onBookmark()
         const aside = collected
         const told = aside === undefined ? follow(event) : keepAside(event, aside)
         isWhole ||= told === undefined

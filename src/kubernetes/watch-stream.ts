@@ -9,6 +9,9 @@ import type { Opened, Transport } from './transport.ts'
 /** Of a refusal; a Status is some hundred bytes. */
 const maxRefusalBytes = 64 * 1024
 
+/** For its body: a watch may be silent for minutes, a refusal has nothing to wait for. */
+const refusalMs = 5000
+
 export interface WatchRequest {
   readonly transport: Pick<Transport, 'open'>
   readonly clock: Clock
@@ -88,17 +91,27 @@ const createWatchdog = ({ clock, signal, dueAtMs }: WatchRequest) => {
 
 type Watchdog = ReturnType<typeof createWatchdog>
 
-const readRefusal = async ({ status, headers, body }: Opened, nowMs: number): Promise<WatchEnd> => {
+const readRefusal = async ({ clock, signal }: WatchRequest, { status, headers, body }: Opened): Promise<WatchEnd> => {
   const chunks: AsyncIterable<unknown> = body
   const kept: Array<Buffer> = []
   let keptBytes = 0
-  for await (const chunk of chunks) {
-    if (!Buffer.isBuffer(chunk)) continue
-    kept.push(chunk)
-    keptBytes += chunk.length
-    if (keptBytes > maxRefusalBytes) break
+  const cancel = clock.setTimeout(() => {
+    body.destroy()
+  }, refusalMs)
+  try {
+    for await (const chunk of chunks) {
+      if (!Buffer.isBuffer(chunk)) continue
+      kept.push(chunk)
+      keptBytes += chunk.length
+      if (keptBytes > maxRefusalBytes) break
+    }
+  } catch {
+    // that it refused is known, whether or not it could say why
+    if (signal.aborted) return { _tag: 'Stopped' }
+  } finally {
+    cancel()
   }
-  return { _tag: 'NotOpened', failure: toFailure(status, headers, Buffer.concat(kept).toString('utf8'), nowMs) }
+  return { _tag: 'NotOpened', failure: toFailure(status, headers, Buffer.concat(kept).toString('utf8'), clock.now()) }
 }
 
 const readEvents = async (request: WatchRequest, { body }: Opened, watchdog: Watchdog): Promise<WatchEnd> => {
@@ -123,7 +136,7 @@ const readEvents = async (request: WatchRequest, { body }: Opened, watchdog: Wat
 
 /** One watch, from its opening until its connection is gone. Never rejects; its callbacks must not throw. */
 export const runWatch = async (request: WatchRequest): Promise<WatchEnd> => {
-  const { transport, clock, path, query, headersTimeoutMs } = request
+  const { transport, path, query, headersTimeoutMs } = request
   const watchdog = createWatchdog(request)
   const { signal } = watchdog
   try {
@@ -136,7 +149,7 @@ export const runWatch = async (request: WatchRequest): Promise<WatchEnd> => {
     })
     try {
       watchdog.heard()
-      if (status !== 200) return await readRefusal(opened.right, clock.now())
+      if (status !== 200) return await readRefusal(request, opened.right)
       request.onOpen()
       return await readEvents(request, opened.right, watchdog)
     } catch {

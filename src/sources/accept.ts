@@ -55,7 +55,11 @@ const pick = (value: unknown, keys: ReadonlyArray<string>): Record<string, unkno
 
 const isStatus = (value: unknown): value is DataPlaneServiceStatus => {
   const conditions = fieldOf(value, 'conditions') ?? []
-  return typeof value === 'object' && Array.isArray(conditions) && conditions.every((each) => typeof each === 'object')
+  return (
+    typeof value === 'object' &&
+    Array.isArray(conditions) &&
+    conditions.every((each) => typeof each === 'object' && each !== null)
+  )
 }
 
 /** An object that an API can show: of our kind, with a right name and right metadata. Its spec may be anything. Pure. */

@@ -44,6 +44,15 @@ const withoutRevision = ({ resourceVersion: _, ...rest }: DataPlaneService['meta
 const isSameService = (a: DataPlaneService, b: DataPlaneService): boolean =>
   isDeepStrictEqual(a.spec, b.spec) && isDeepStrictEqual(withoutRevision(a.metadata), withoutRevision(b.metadata))
 
+/** Two of one name would be two objects, and one path of status: a registry of another kind. */
+const inNamespace: RejectedObject['causes'] = [
+  {
+    reason: 'FieldValueForbidden',
+    field: 'metadata.namespace',
+    message: 'expected an object without a namespace: DataPlaneServices are of the whole cluster',
+  },
+]
+
 /** Items of a list need not say what they are. */
 const named = (object: KubernetesObject): unknown => ({ apiVersion, kind, ...object })
 
@@ -65,7 +74,7 @@ export const createKubernetesObjects = (onStatus: StatusListener): KubernetesObj
   const putFault = (name: string, causes: RejectedObject['causes']): boolean => {
     if (isDeepStrictEqual(faulty.get(name)?.causes, causes)) return false
     served.put(name, E.left(causes))
-    faulty.set(name, { origin: name, name, causes })
+    faulty.set(name, { origin: name, name: causes === inNamespace ? undefined : name, causes })
     rejected = undefined
     return true
   }
@@ -98,7 +107,10 @@ export const createKubernetesObjects = (onStatus: StatusListener): KubernetesObj
     const before = known.get(name)
     // of the same name, and another one: what was good of the first is not of the second
     const isOther = before !== undefined && before.uid !== given.metadata.uid && remove(name)
-    const { object, service } = examineJson(named(given))
+    const { object, service } =
+      (given.metadata.namespace ?? '') === ''
+        ? examineJson(named(given))
+        : { object: undefined, service: E.left(inNamespace) }
     const told = known.get(name)
     note(name, given.metadata, object?.status)
     const isChanged = E.isRight(service) ? putService(name, service.right) : putFault(name, service.left)

@@ -45,9 +45,14 @@ const tooBusy: AggregatorError = {
   message: `status cannot be written: expected nobody to be faster for ${String(maxTries)} times`,
 }
 
+const noStatus: AggregatorError = {
+  _tag: 'StoreFailed',
+  message: 'status cannot be written: the apiserver has the object, and no status of it (is the subresource declared?)',
+}
+
 /**
  * Writes status by server-side apply: our own conditions alone, so that those of others stay, and no write of theirs is in the way. An
- * apiserver that knows none gets a merge patch of all conditions, for the resourceVersion that they were read at. One object is
+ * apiserver that knows none, or not how to merge them, gets a merge patch of all conditions, for the resourceVersion that they were read at. One object is
  * written by one at a time; what the answer says is known before the watch tells it.
  */
 export const createStatusWriter = ({ call, path, objects }: StatusWriterOptions) => {
@@ -68,6 +73,13 @@ export const createStatusWriter = ({ call, path, objects }: StatusWriterOptions)
     return conditions.filter(({ type }) => owned.has(type))
   }
 
+  /** Others' conditions went with our write: the list is atomic, as that of a CustomResourceDefinition is which says nothing else. */
+  const isRobbed = (before: DataPlaneServiceStatus, after: KnownObject | undefined): boolean => {
+    if (after?.isAhead !== true) return false
+    const types = new Set(after.status.conditions?.map(({ type }) => type))
+    return before.conditions?.some(({ type }) => !owned.has(type) && !types.has(type)) === true
+  }
+
   const patch = (name: string, { uid, resourceVersion, status }: KnownObject, next: DataPlaneServiceStatus) => {
     const metadata = { name, ...(uid === undefined ? {} : { uid }) }
     return isApplied
@@ -85,16 +97,19 @@ export const createStatusWriter = ({ call, path, objects }: StatusWriterOptions)
 
   /** `undefined`: once more. */
   const mend = async (name: string, failure: KubernetesFailure, signal: AbortSignal): Promise<Outcome | undefined> => {
-    // it is gone, or another's turn: he has the same to write
-    if (failure._tag === 'Cancelled' || isRefused(failure, 404)) return E.right(undefined)
+    // another's turn: he has the same to write
+    if (failure._tag === 'Cancelled') return E.right(undefined)
     if (isApplied && isRefused(failure, 415)) {
       isApplied = false
       return undefined
     }
-    if (!isRefused(failure, 409)) return E.left(toError(failure))
+    const isMissing = isRefused(failure, 404)
+    if (!isMissing && !isRefused(failure, 409)) return E.left(toError(failure))
     const present = await call({ method: 'GET', path: pathOf(name), timeoutMs, signal })()
-    // of another object of this name the watch is going to tell
-    return E.isRight(present) && !objects.learn(name, present.right) ? E.right(undefined) : undefined
+    // that it is gone, or another object, the watch is going to tell
+    const isOther = E.isRight(present) ? !objects.learn(name, present.right) : isRefused(present.left, 404)
+    if (isOther) return E.right(undefined)
+    return isMissing ? E.left(E.isRight(present) ? noStatus : toError(present.left)) : undefined
   }
 
   const attempt = async (name: string, change: StatusChange, turn: Turn): Promise<Outcome | undefined> => {
@@ -107,6 +122,7 @@ export const createStatusWriter = ({ call, path, objects }: StatusWriterOptions)
     const answer = await call({ method: 'PATCH', path: `${pathOf(name)}/status`, timeoutMs, signal, ...asked })()
     if (E.isLeft(answer)) return mend(name, answer.left, signal)
     objects.learn(name, answer.right)
+    isApplied &&= !isRobbed(known.status, objects.get(name))
     return E.right(undefined)
   }
 

@@ -26,8 +26,14 @@ export interface Turns {
 
 /** Writes at a time. */
 const atOnce = 4
-/** Time between two rounds: whoever else writes the same conditions is not to be fought at full speed, ms. */
+/**
+ * Time between two rounds, which doubles up to the longest while there is something to do each time: whoever else writes the same
+ * conditions is not to be fought at full speed, and who refuses them not to be asked for ever, ms.
+ */
 const roundMs = 30_000
+const longestRoundMs = 300_000
+/** After so many failures in a row a round is over: what refuses one object may refuse ten thousands. */
+const maxFailures = 20
 /** What needs no request is done at once, and there may be ten thousands of it. */
 const namesPerTurn = 200
 
@@ -47,7 +53,10 @@ export const createTurns = ({ write, objects, elect, before, clock, logger }: Tu
   let election: Election | undefined
   let standing: Promise<void> | undefined
   let leading: AbortController | undefined
-  let lastRoundMs = -Infinity
+  let endedMs = -Infinity
+  /** After the round that has ended then. */
+  let pauseMs = 0
+  let failures = 0
   let round: Promise<void> | undefined
   let cancelTimer: (() => void) | undefined
   let isWarned = false
@@ -57,11 +66,18 @@ export const createTurns = ({ write, objects, elect, before, clock, logger }: Tu
   const isLeader = (): boolean => leading !== undefined && election?.isLeader() === true
 
   const writeOne = async (name: string, { signal }: AbortController): Promise<void> => {
+    due.delete(name)
     const change = kept.get(name)
-    if (change === undefined || signal.aborted) return
+    if (change === undefined) return
     const written = await write(name, change, { signal, isMine: isLeader })()
-    if (E.isRight(written)) return
+    if (E.isRight(written) && isLeader()) {
+      failures = 0
+      return
+    }
+    // behind those that nobody has tried
     due.add(name)
+    failures += 1
+    if (E.isRight(written)) return
     const error = written.left
     const why = 'message' in error ? error.message : error._tag
     if (!hasFailed) logger.warn(`an object keeps its old status: ${why}`, { name, error })
@@ -69,7 +85,7 @@ export const createTurns = ({ write, objects, elect, before, clock, logger }: Tu
   }
 
   const work = async (names: Iterator<string>, mine: AbortController): Promise<void> => {
-    for (let count = 1; !mine.signal.aborted; count++) {
+    for (let count = 1; !mine.signal.aborted && failures < maxFailures; count++) {
       const next = names.next()
       if (next.done === true) return
       await writeOne(next.value, mine)
@@ -78,12 +94,15 @@ export const createTurns = ({ write, objects, elect, before, clock, logger }: Tu
   }
 
   const runRound = async (mine: AbortController): Promise<void> => {
-    lastRoundMs = clock.now()
+    failures = 0
     hasFailed = false
     const names = [...due].values()
-    due.clear()
     await Promise.all(Array.from({ length: atOnce }, () => work(names, mine)))
     round = undefined
+    if (!mine.signal.aborted) {
+      endedMs = clock.now()
+      pauseMs = Math.min(Math.max(2 * pauseMs, roundMs), longestRoundMs)
+    }
     schedule()
   }
 
@@ -96,10 +115,11 @@ export const createTurns = ({ write, objects, elect, before, clock, logger }: Tu
 
   const schedule = (): void => {
     if (leading === undefined || due.size === 0 || round !== undefined || cancelTimer !== undefined) return
-    const passedMs = clock.now() - lastRoundMs
-    // also when the clock was set back
-    if (passedMs >= roundMs || passedMs < 0) startRound()
-    else cancelTimer = clock.setTimeout(startRound, roundMs - passedMs)
+    const passedMs = clock.now() - endedMs
+    // calm for long enough; also when the clock was set back
+    if (passedMs >= 2 * pauseMs || passedMs < 0) pauseMs = 0
+    if (passedMs >= pauseMs || passedMs < 0) startRound()
+    else cancelTimer = clock.setTimeout(startRound, pauseMs - passedMs)
   }
 
   const onChange = (isNow: boolean): void => {
@@ -110,7 +130,7 @@ export const createTurns = ({ write, objects, elect, before, clock, logger }: Tu
     cancelTimer = undefined
     if (!isNow || isClosed) return
     leading = new AbortController()
-    lastRoundMs = -Infinity
+    endedMs = -Infinity
     for (const name of kept.keys()) due.add(name)
     schedule()
   }
@@ -118,10 +138,20 @@ export const createTurns = ({ write, objects, elect, before, clock, logger }: Tu
   const update = (name: string, change: StatusChange): Result<void> => {
     if (isClosed || objects.get(name) === undefined) return TE.right(undefined)
     kept.set(name, change)
-    standing ??= before.then(() => {
-      if (!isClosed) election = elect(onChange)
-    })
-    if (leading === undefined || !isLeader()) return TE.right(undefined)
+    standing ??= before
+      .then(() => {
+        if (!isClosed) election = elect(onChange)
+      })
+      .catch((cause: unknown) => {
+        logger.error('expected to stand for election, got an error: nobody writes status here', { cause })
+      })
+    if (leading === undefined) return TE.right(undefined)
+    if (!isLeader()) {
+      // by the clock alone, which may have been set: if its turn goes on, nobody is told
+      due.add(name)
+      schedule()
+      return TE.right(undefined)
+    }
     return write(name, change, { signal: leading.signal, isMine: isLeader })
   }
 
@@ -132,7 +162,7 @@ export const createTurns = ({ write, objects, elect, before, clock, logger }: Tu
       return
     }
     const change = kept.get(name)
-    if (change === undefined || was === undefined || was.status === is.status || !isLeader()) return
+    if (change === undefined || was === undefined || was.status === is.status || leading === undefined) return
     const isOverwritten = E.tryCatch(
       () => change(was.status) === was.status && change(is.status) !== is.status,
       E.toError,

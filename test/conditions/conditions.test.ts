@@ -210,6 +210,18 @@ test('logs what cannot be written once, and tries again ever less often', async 
   t.is(told('o0'), 'Accepted True Accepted, Available True Passed')
 })
 
+test('asks little of a store that takes nothing, and writes everything once it does', async (t) => {
+  const { put, fail, pass, counts, written } = start(scriptedHost({ p: 'ready' }).host)
+  fail(forbidden)
+  await put(registryOf(...Array.from({ length: 500 }, (_, index) => verdictOf({ name: `o${String(index)}` }))))
+  for (let minute = 0; minute < 60; minute++) await pass(60_000)
+  const { asked } = counts()
+  t.true(asked > 700 && asked < 500 + 20 * 50, `${String(asked)} in an hour`)
+  fail(undefined)
+  for (let minute = 0; minute < 60; minute++) await pass(60_000)
+  t.is(written.length, 500)
+})
+
 test('survives a source that throws, rejects, or gives nothing back, and a host and a registry that throw', async (t) => {
   const { clock, advance } = createManualClock()
   const logger = recordingLogger()

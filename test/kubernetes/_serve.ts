@@ -56,8 +56,7 @@ const track = async (t: ExecutionContext, server: Server): Promise<Served> => {
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
-export const serve = (t: ExecutionContext, handler: Handler): Promise<Served> =>
-  track(t, createServer(handler))
+export const serve = (t: ExecutionContext, handler: Handler): Promise<Served> => track(t, createServer(handler))
 
 export const serveTls = (t: ExecutionContext, handler: Handler, options: TlsOptions = {}): Promise<Served> =>
   track(t, createTlsServer({ ...serverCertificate, ...options }, handler))

@@ -79,7 +79,9 @@ test('does not ask for everything time and again where history is lost at once',
   const { apiserver, watch, told, advance } = await followed(t)
   watch.send(bookmark(8), failure(410, 'Expired'))
   const again = await apiserver.next()
-  again.send(added('a', 5), bookmark(9, true), bookmark(10), failure(410, 'Expired'))
+  again.send(added('a', 5), bookmark(9, true), added('b', 10))
+  t.is(await told.next(), 'b@10')
+  again.send(bookmark(11), failure(410, 'Expired'))
   t.is(await told.next(), 'failed: 410 Expired')
   await advance(799)
   t.is(apiserver.requests.length, 2)
@@ -144,6 +146,20 @@ test('believes no bookmark that only repeats what the watch was asked with', asy
   t.is(again.query.sendInitialEvents, 'true')
   again.send(added('b', 2), bookmark(3, true))
   t.is(await told.next(), '-a b@2')
+})
+
+test('tells of no failure where it may watch a quiet collection, and not list it', async (t) => {
+  const { apiserver, watch, advance, heardAt, told } = await followed(t)
+  await advance(100_000)
+  watch.send(bookmark(7))
+  await heardAt(1_100_000)
+  await advance(20_000)
+  watch.end()
+  ;(await apiserver.next()).answer(403, '')
+  const again = await apiserver.next()
+  t.is(again.query.sendInitialEvents, 'true')
+  again.send(added('b', 8), bookmark(8, true))
+  t.is(await told.next(), '-a b@8')
 })
 
 test('takes nothing that comes unasked on a kept connection for an answer', async (t) => {

@@ -2,10 +2,12 @@ import test, { type ExecutionContext } from 'ava'
 
 import type { DataPlaneServiceStatus } from '../../src/api/object.ts'
 import { createConditions } from '../../src/conditions/index.ts'
+import { encodeFrame, encodeQueryData } from '../../src/frames/index.ts'
 import { E } from '../../src/fp.ts'
 import { inProcess } from '../../src/index.ts'
 import type { KubernetesApi, KubernetesObject } from '../../src/kubernetes.ts'
 import { liveTable } from '../../src/routing/live-table.ts'
+import { serviceDefinitions } from '../../src/services/index.ts'
 import { createKubernetesSource } from '../../src/sources/kubernetes.ts'
 import { scriptedApi, type Answer } from '../kubernetes/_connection.ts'
 import { createManualClock, recordingLogger, settle } from '../plugins/_setup.ts'
@@ -124,6 +126,78 @@ test('tells that the apiserver keeps no status of an object', async (t) => {
   t.regex((await logger.find(({ level }) => level === 'warn')).message, /no status of it/)
 })
 
+test('robs others of their conditions once at most, where applying replaces all of them', async (t) => {
+  const { tell, lead, answer, update, calls } = start(t)
+  const theirs = { ...statusOf('x').conditions?.[0], type: 'Theirs' }
+  const names = ['a', 'b']
+  for (const name of names) tell({ ...objectOf(name), status: { conditions: [theirs] } })
+  answer(({ path, body }) =>
+    E.right({
+      ...objectOf(path.split('/').at(-2) ?? '', { resourceVersion: '2' }),
+      status: (body as KubernetesObject)['status'],
+    }),
+  )
+  const withOurs = (current: DataPlaneServiceStatus): DataPlaneServiceStatus => ({
+    conditions: [...(current.conditions ?? []), ...(statusOf('x').conditions ?? [])],
+  })
+  await update('a', withOurs)
+  lead(true)
+  await drain()
+  await update('b', withOurs)
+  t.like(calls[1], {
+    contentType: 'application/merge-patch+json',
+    body: { status: { conditions: [{ type: 'Theirs' }, { type: 'Accepted' }] } },
+  })
+})
+
+test('asks once for an object that was deleted, before the watch has told', async (t) => {
+  const { tell, lead, answer, update, calls } = start(t)
+  tell(objectOf('a'))
+  answer(({ method }) => refused(method === 'GET' ? 404 : 409))
+  await update('a', saying('x'))
+  lead(true)
+  await drain()
+  t.is(calls.length, 2)
+})
+
+test('writes where somebody has left a status that is none', async (t) => {
+  const { tell, lead, answer, update, calls } = start(t)
+  tell({ ...objectOf('a'), status: { conditions: [null] } })
+  answer(() => E.right({ ...objectOf('a', { resourceVersion: '2' }), status: statusOf('x') }))
+  await update('a', ({ conditions = [] }) => saying('x')({ conditions: conditions.filter(({ type }) => type !== 'x') }))
+  lead(true)
+  await drain()
+  t.is(calls.length, 1)
+})
+
+test('serves whoever leaves and comes back within the snapshot that he is given', async (t) => {
+  const { source, tell, last, recorder, made } = start(t)
+  const seen: number[] = []
+  const come = (left: number): void => {
+    const leave = source.subscribe({
+      next: ({ services }) => {
+        seen.push(services.length)
+        void leave()
+        if (left > 0) come(left - 1)
+        throw new Error('next')
+      },
+      error: () => undefined,
+    })
+  }
+  come(3)
+  await recorder.unsubscribe()
+  tell(objectOf('a'))
+  await drain()
+  // each time he was the only one: the last leaves nothing open
+  for (let life = 1; life < 4; life++) {
+    tell(objectOf('a'))
+    await drain()
+  }
+  t.deepEqual(seen, [1, 1, 1, 1])
+  t.is(made.length, 4)
+  t.deepEqual(last().closed, ['following', 'connection'])
+})
+
 test('survives a connection that cannot stand for election', async (t) => {
   const { tell, update, logger } = start(t, (api) => ({
     connect: (options) => ({
@@ -148,7 +222,11 @@ test('tells another invalid object of a name what became of it', async (t) => {
     logger: recordingLogger(),
     clock,
   })
-  const table = liveTable(source, { definitions: [], onChange: conditions.changed, logger: recordingLogger() })
+  const table = liveTable(source, {
+    definitions: serviceDefinitions({ encodeFrame, encodeQueryData }),
+    onChange: conditions.changed,
+    logger: recordingLogger(),
+  })
   t.teardown(async () => {
     await conditions.close()
     await table.close()
