@@ -140,7 +140,7 @@ testWith('kubernetes', 'kubectl')(
     }
     for (const { context } of config.contexts) context.namespace = name
     writeFileSync(join(directory, 'config'), JSON.stringify(config), { mode: 0o600 })
-    const { line, stop } = runExample(t, `${folder}/main.ts`, {
+    const { line, stop } = runExample(t, 'examples/kubernetes/main.ts', {
       KUBECONFIG: join(directory, 'config'),
       TLS_DIR: mounted,
       PLUGINS_DIR: join(root, 'examples/plugins'),
