@@ -136,5 +136,7 @@ export const readKubeconfig = (
   const options = toOptions(given)
   const config = readKubeconfigFiles(pathsOf(options, surroundings))
   const context = options.context ?? config.currentContext
-  return context === undefined ? refuse(config.where, 'current-context', 'nothing') : toAccess(config, context)
+  return context === undefined
+    ? refuse(`${config.where}, current-context`, 'a context', 'nothing')
+    : toAccess(config, context)
 }

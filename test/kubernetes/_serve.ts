@@ -1,9 +1,8 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import { createServer as createTlsServer } from 'node:https'
+import { createServer as createTlsServer, type ServerOptions } from 'node:https'
 import { connect, createServer as createTcpServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import type { Duplex, Readable } from 'node:stream'
-import type { TlsOptions } from 'node:tls'
 
 import type { ExecutionContext } from 'ava'
 
@@ -58,7 +57,7 @@ export type Handler = (request: IncomingMessage, response: ServerResponse) => vo
 
 export const serve = (t: ExecutionContext, handler: Handler): Promise<Served> => track(t, createServer(handler))
 
-export const serveTls = (t: ExecutionContext, handler: Handler, options: TlsOptions = {}): Promise<Served> =>
+export const serveTls = (t: ExecutionContext, handler: Handler, options: ServerOptions = {}): Promise<Served> =>
   track(t, createTlsServer({ ...serverCertificate, ...options }, handler))
 
 export const serveTcp = (t: ExecutionContext, onSocket: (socket: Socket) => void): Promise<Served> =>
@@ -71,10 +70,10 @@ export interface Proxied {
   readonly asked: ReadonlyArray<string>
 }
 
-/** A proxy that does as it is told by CONNECT. */
-export const serveProxy = async (t: ExecutionContext): Promise<Proxied> => {
+/** A proxy that does as it is told by CONNECT, over TLS if it is given a certificate. */
+export const serveProxy = async (t: ExecutionContext, certificate?: ServerOptions): Promise<Proxied> => {
   const asked: string[] = []
-  const server = createServer()
+  const server = certificate === undefined ? createServer() : createTlsServer(certificate)
   server.on('connect', (request: IncomingMessage, socket: Socket) => {
     asked.push(`${request.url ?? ''} ${request.headers['proxy-authorization'] ?? ''}`.trim())
     const way = connect(Number(request.url?.split(':').at(-1)), '127.0.0.1', () => {
@@ -91,7 +90,8 @@ export const serveProxy = async (t: ExecutionContext): Promise<Proxied> => {
     }
   })
   const served = await track(t, server)
-  return { url: `http://127.0.0.1:${String(served.port)}`, served, asked }
+  const origin = certificate === undefined ? 'http://127.0.0.1' : 'https://localhost'
+  return { url: `${origin}:${String(served.port)}`, served, asked }
 }
 
 export const transportOf = (t: ExecutionContext, access: Access, clock: Clock = systemClock): Transport => {

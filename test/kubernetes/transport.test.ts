@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 
@@ -5,7 +6,7 @@ import test from 'ava'
 
 import { toApiServer } from '../../src/kubernetes/api-server.ts'
 import { E } from '../../src/fp.ts'
-import { authority, clientCertificate, expiredCertificate } from '../proxy/_certificates.ts'
+import { authority, clientCertificate, expiredCertificate, serverCertificate } from '../proxy/_certificates.ts'
 import { createManualClock, settle } from '../plugins/_setup.ts'
 import {
   closeOf,
@@ -263,6 +264,30 @@ test('goes through a proxy that it shows its own login, and TLS lies within', as
   t.deepEqual(proxy.asked, [asked, asked])
   await transport.close()
   await Promise.all([served.quiet(), proxy.served.quiet()])
+})
+
+test('asks a proxy by TLS that it trusts as it does the apiserver, and no other', async (t) => {
+  const served = await serveTls(t, (_request, response) => response.end('fine'))
+  const trusted = await serveProxy(t, serverCertificate)
+  const expired = await serveProxy(t, expiredCertificate)
+  const transport = tlsTransport(t, served, { proxyUrl: trusted.url })
+  t.is(await textOf((await opened(transport.open(get()))).body), 'fine')
+  const wary = tlsTransport(t, served, { proxyUrl: expired.url })
+  t.is(messageOf(await wary.open(get())()), 'the proxy cannot be reached (CERT_HAS_EXPIRED)')
+  t.deepEqual(expired.asked, [])
+  await Promise.all([transport.close(), wary.close()])
+  await Promise.all([served, trusted.served, expired.served].map(({ quiet }) => quiet()))
+})
+
+test('lets go of the signal with the end of an answer, and of a request that failed', async (t) => {
+  const served = await serve(t, (_request, response) => response.end('fine'))
+  const { signal } = new AbortController()
+  const { body } = await opened(plainTransport(t, served).open(get('/api', { signal })))
+  t.is(getEventListeners(signal, 'abort').length, 1)
+  await textOf(body)
+  await closeOf(body)
+  await plainTransport(t, { ...served, port: 1 }).open(get('/api', { signal }))()
+  t.is(getEventListeners(signal, 'abort').length, 0)
 })
 
 test('never takes what a proxy says for an answer of the apiserver', async (t) => {
