@@ -17,10 +17,9 @@ const doors = {
   'io-ts': '^src/(api/|decode[.]ts$)',
   'http-proxy-middleware': '^src/proxy/',
   'lru-cache': '^src/(contexts|proxy)/',
-  'https-proxy-agent': '^src/kubernetes/',
   // Plugins, and the commands of a kubeconfig that give credentials.
   'node:child_process': '^src/(plugins/process/|kubernetes/exec-credential[.]ts$)',
-  'node:http': '^src/(express/|proxy/|kubernetes/|contexts/http[.]ts$)',
+  'node:http': '^src/(express/|proxy/|kubernetes/|contexts/http[.]ts$|kept-sockets[.]ts$)',
   'node:https': '^src/(express/|proxy/|kubernetes/|contexts/http[.]ts$)',
   'prom-client': '^src/telemetry/',
   // What a door carries an answer out to.

@@ -78,7 +78,6 @@ const forbiddenImports = [
   ...doorOf('fast-json-patch', 'src/json-patch.ts'),
   ...doorOf('fp-ts', 'src/fp.ts'),
   ...doorOf('http-proxy-middleware', 'src/proxy/forward.ts'),
-  ...doorOf('https-proxy-agent', 'src/kubernetes/proxy.ts'),
   ...doorOf('io-ts', 'src/api/codec.ts'),
   ...doorOf('lru-cache', 'src/contexts/cached.ts'),
   importing('src/proxy/pools.ts', undefined, 'lru-cache'),

@@ -9,6 +9,7 @@ import { systemClock } from '../clock.ts'
 import type { AggregatorError } from '../errors.ts'
 import { E } from '../fp.ts'
 import { integerOption } from '../integer-option.ts'
+import { guardKeptSockets } from '../kept-sockets.ts'
 import { safeLogger, silentLogger } from '../logger.ts'
 import { checkOptionNames } from '../option-names.ts'
 import type { InstanceSettings, PluginContextProvider, PluginContextRequest } from '../plugin.ts'
@@ -46,22 +47,7 @@ const createConnections = (isTls: boolean, ca: string | undefined) => {
     socket.once('close', () => sockets.delete(socket))
     return socket
   }
-  // What comes unasked must not be heard as the answer to the next request, which is for another datasource.
-  const unasked = function (this: Socket): void {
-    this.destroy()
-  }
-  const keep = agent.keepSocketAlive.bind(agent)
-  agent.keepSocketAlive = (socket): boolean => {
-    const isKept: unknown = keep(socket)
-    if (isKept === false) return false
-    socket.once('data', unasked)
-    return true
-  }
-  const reuse = agent.reuseSocket.bind(agent)
-  agent.reuseSocket = (socket, request: ClientRequest): void => {
-    socket.off('data', unasked)
-    reuse(socket, request)
-  }
+  guardKeptSockets(agent)
   const close = async (): Promise<void> => {
     const closed = [...sockets].map((socket) => once(socket, 'close'))
     for (const socket of sockets) socket.destroy()

@@ -1,7 +1,7 @@
-import { Agent, type ClientRequest } from 'node:http'
-import type { Duplex } from 'node:stream'
+import { Agent } from 'node:http'
 import type { SecureContext } from 'node:tls'
 
+import { guardKeptSockets } from '../kept-sockets.ts'
 import { tcpKeepAliveMs, type Connector } from './connector.ts'
 
 /** Connections at a time; more requests wait. Proxied ones may be more while they are being made. */
@@ -28,23 +28,7 @@ export const createPool = (connector: Connector, secureContext: SecureContext | 
       else Reflect.apply(callback, undefined, [error])
     })
   let isRetired = false
-  const keep = agent.keepSocketAlive.bind(agent)
-  // what comes unasked, such as the 408 of a balancer that is tired of waiting, must not be heard as the answer to the next request
-  const unasked = function (this: Duplex): void {
-    this.destroy()
-  }
-  agent.keepSocketAlive = (socket) => {
-    if (isRetired) return false
-    const isKept: unknown = keep(socket)
-    if (isKept === false) return false
-    socket.once('data', unasked)
-    return true
-  }
-  const reuse = agent.reuseSocket.bind(agent)
-  agent.reuseSocket = (socket, request: ClientRequest) => {
-    socket.off('data', unasked)
-    reuse(socket, request)
-  }
+  guardKeptSockets(agent, () => !isRetired)
 
   const closeIdle = (): void => {
     for (const idle of Object.values(agent.freeSockets)) for (const socket of [...(idle ?? [])]) socket.destroy()

@@ -1,9 +1,10 @@
-import { Agent, type ClientRequest } from 'node:http'
+import { Agent } from 'node:http'
 import { Agent as TlsAgent } from 'node:https'
 import { isIP, Socket } from 'node:net'
 import type { SecureContext } from 'node:tls'
 
 import type { ForwardTransport } from '../forward.ts'
+import { guardKeptSockets } from '../kept-sockets.ts'
 import { BlockedAddress, closing, gatewayTimeout, KnownError } from './failure.ts'
 import { guardedLookup, type Lookup } from './lookup.ts'
 import type { Guard } from './networks.ts'
@@ -95,23 +96,7 @@ export const createConnections = (
     return socket
   }
 
-  // Who answers before he was asked, or twice, must not be heard by the next request: that may be another user's.
-  const unasked = function (this: Socket): void {
-    this.destroy()
-  }
-  const keep = agent.keepSocketAlive.bind(agent)
-  agent.keepSocketAlive = (socket): boolean => {
-    if (isRetired) return false
-    const isKept: unknown = keep(socket)
-    if (isKept === false) return false
-    socket.once('data', unasked)
-    return true
-  }
-  const reuse = agent.reuseSocket.bind(agent)
-  agent.reuseSocket = (socket, request: ClientRequest): void => {
-    socket.off('data', unasked)
-    reuse(socket, request)
-  }
+  guardKeptSockets(agent, () => !isRetired)
 
   const closeIdle = (): void => {
     for (const idle of Object.values(agent.freeSockets)) for (const socket of [...(idle ?? [])]) socket.destroy()
